@@ -1,0 +1,18 @@
+#pragma once
+
+#include <string_view>
+
+/// @file
+/// The one place of the version; CMake and the Python package read it from here.
+
+#define FRESHET_VERSION_MAJOR 0
+#define FRESHET_VERSION_MINOR 1
+#define FRESHET_VERSION_PATCH 0
+#define FRESHET_VERSION "0.1.0"
+
+namespace freshet {
+
+/// The library's version, `"major.minor.patch"`.
+inline constexpr std::string_view version = FRESHET_VERSION;
+
+}  // namespace freshet
