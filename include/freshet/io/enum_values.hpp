@@ -1,0 +1,33 @@
+#pragma once
+
+#include <array>
+
+#include "freshet/backends/variant.hpp"
+#include "freshet/scaling/scaler.hpp"
+#include "freshet/stream/config.hpp"
+#include "freshet/threshold/normalizer.hpp"
+
+/// @file
+/// The choices that a configuration has; `to_string` gives each the name by which it is chosen.
+
+namespace freshet {
+
+/// All values of an enumeration: an overload for each, picked by any value of its type.
+constexpr auto enum_values(Normalization /*tag*/) noexcept {
+  return std::array{Normalization::calibrated, Normalization::standardization,
+                    Normalization::zscore, Normalization::raw};
+}
+constexpr auto enum_values(Scaling /*tag*/) noexcept {
+  return std::array{Scaling::none, Scaling::standard, Scaling::min_max, Scaling::robust};
+}
+constexpr auto enum_values(Retrain /*tag*/) noexcept {
+  return std::array{Retrain::inline_, Retrain::background, Retrain::manual};
+}
+constexpr auto enum_values(OutOfOrder /*tag*/) noexcept {
+  return std::array{OutOfOrder::error, OutOfOrder::drop};
+}
+constexpr auto enum_values(Variant /*tag*/) noexcept {
+  return std::array{Variant::pyod, Variant::paper};
+}
+
+}  // namespace freshet

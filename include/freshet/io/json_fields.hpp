@@ -1,0 +1,166 @@
+#pragma once
+
+#include <cmath>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "freshet/backends/bin_count.hpp"
+#include "freshet/core/error.hpp"
+#include "freshet/io/enum_values.hpp"
+
+/// @file
+/// Settings from and to a JSON object, with errors that name the field.
+
+namespace freshet {
+
+/// Reads the known fields of a JSON object into variables. A field that is absent or null leaves
+/// its variable as it is.
+class JsonReader {
+ public:
+  /// @param object the settings; @param prefix how its fields are named in errors, for example
+  /// `"backend_params."`.
+  explicit JsonReader(const nlohmann::json& object, std::string prefix = {})
+      : object_(object), prefix_(std::move(prefix)) {
+    if (!object.is_object()) throw type_error(prefix_.empty() ? "settings" : prefix_, "an object");
+  }
+
+  /// Reads the field `name`, if it is there.
+  /// @throws ConfigurationError when its value has another type.
+  template <class T>
+  void operator()(const std::string& name, T& value) {
+    known_.insert(name);
+    const auto found = object_.find(name);
+    if (found != object_.end() && !found->is_null()) read(*found, prefix_ + name, value);
+  }
+
+  /// @throws ConfigurationError when the object has a field that was not asked for.
+  void require_all_known() const {
+    for (const auto& [name, value] : object_.items()) {
+      if (known_.contains(name)) continue;
+      std::string expected = "one of";
+      for (const std::string& one : known_) expected += " " + one;
+      throw ConfigurationError(ErrorCode::parameter_unknown,
+                               "unknown parameter " + prefix_ + name + ": expected " + expected,
+                               prefix_ + name, expected);
+    }
+  }
+
+ private:
+  static ConfigurationError type_error(const std::string& field, const std::string& expected) {
+    return {ErrorCode::parameter_type, field + " must be " + expected, field, expected};
+  }
+
+  static void read(const nlohmann::json& json, const std::string& field, bool& value) {
+    if (!json.is_boolean()) throw type_error(field, "true or false");
+    value = json.get<bool>();
+  }
+  static void read(const nlohmann::json& json, const std::string& field, double& value) {
+    if (!json.is_number()) throw type_error(field, "a number");
+    value = json.get<double>();
+  }
+  static void read(const nlohmann::json& json, const std::string& field, std::uint64_t& value) {
+    if (!json.is_number_integer()) throw type_error(field, "an integer");
+    if (!json.is_number_unsigned() && json.get<std::int64_t>() < 0) {
+      throw ConfigurationError(ErrorCode::parameter_out_of_range, field + " must not be negative",
+                               field, "at least 0");
+    }
+    value = json.get<std::uint64_t>();
+  }
+  static void read(const nlohmann::json& json, const std::string& field, std::string& value) {
+    if (!json.is_string()) throw type_error(field, "a string");
+    value = json.get<std::string>();
+  }
+  static void read(const nlohmann::json& json, const std::string& field, nlohmann::json& value) {
+    if (!json.is_object()) throw type_error(field, "an object");
+    value = json;
+  }
+  static void read(const nlohmann::json& json, const std::string& field, BinCount& value) {
+    if (json == "auto") {
+      value = BinCount::automatic();
+    } else if (json.is_number_integer()) {
+      std::size_t n_bins = 0;
+      read(json, field, n_bins);
+      require_parameter(n_bins > 0, field, "an integer of at least 2 or \"auto\"");
+      value = n_bins;
+    } else {
+      throw type_error(field, "an integer of at least 2 or \"auto\"");
+    }
+  }
+  template <class T>
+    requires std::is_enum_v<T>
+  static void read(const nlohmann::json& json, const std::string& field, T& value) {
+    std::string expected = "one of";
+    for (const T candidate : enum_values(T{})) {
+      const std::string_view name = to_string(candidate);
+      expected += " \"" + std::string(name) + "\"";
+      if (json.is_string() && json.get_ref<const std::string&>() == name) {
+        value = candidate;
+        return;
+      }
+    }
+    if (!json.is_string()) throw type_error(field, expected);
+    throw ConfigurationError(ErrorCode::parameter_out_of_range, field + " must be " + expected,
+                             field, expected);
+  }
+  template <class T>
+  static void read(const nlohmann::json& json, const std::string& field, std::optional<T>& value) {
+    read(json, field, value.emplace());
+  }
+  template <class T>
+  static void read(const nlohmann::json& json, const std::string& field, std::vector<T>& value) {
+    if (!json.is_array()) throw type_error(field, "a list");
+    std::vector<T> items(json.size());
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      read(json[i], field + "[" + std::to_string(i) + "]", items[i]);
+    }
+    value = std::move(items);
+  }
+
+  const nlohmann::json& object_;
+  std::string prefix_;
+  std::set<std::string> known_;
+};
+
+/// Writes fields into a JSON object; what JsonReader reads back.
+class JsonWriter {
+ public:
+  template <class T>
+  void operator()(const std::string& name, const T& value) {
+    object_[name] = to_json(value);
+  }
+
+  [[nodiscard]] const nlohmann::json& object() const noexcept { return object_; }
+
+ private:
+  template <class T>
+  static nlohmann::json to_json(const T& value) {
+    if constexpr (std::is_enum_v<T>) {
+      return to_string(value);
+    } else {
+      return value;
+    }
+  }
+  static nlohmann::json to_json(const BinCount& bins) {
+    return bins.is_automatic() ? nlohmann::json("auto") : nlohmann::json(bins.value());
+  }
+  template <class T>
+  static nlohmann::json to_json(const std::optional<T>& value) {
+    return value ? to_json(*value) : nlohmann::json();
+  }
+
+  nlohmann::json object_ = nlohmann::json::object();
+};
+
+}  // namespace freshet

@@ -1,0 +1,133 @@
+#pragma once
+
+#include <cassert>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "freshet/core/concepts.hpp"
+#include "freshet/core/error.hpp"
+#include "freshet/core/matrix_view.hpp"
+#include "freshet/scaling/affine.hpp"
+#include "freshet/scaling/scaler.hpp"
+#include "freshet/stream/config.hpp"
+#include "freshet/threshold/normalizer.hpp"
+
+/// @file
+/// Everything that one training yields, as one immutable value.
+
+namespace freshet {
+
+/// What one row scored under one generation.
+struct Score {
+  double raw_score = 0.0;   ///< The backend's own score.
+  double score = 0.0;       ///< After normalization.
+  bool is_anomaly = false;  ///< `score > threshold`.
+};
+
+/// A trained model with all that belongs to it: fitted from the same rows, published and replaced
+/// together. Immutable once made, so that any number of threads may score with it.
+template <Backend B>
+class Generation {
+ public:
+  using Model = typename B::Model;
+
+  Generation() = default;
+
+  /// Trains on `rows` (`n_rows` × features, after shingling). A pure function of its arguments but
+  /// for `fit_seconds()`.
+  /// @throws FitError when the backend can make no model of the rows.
+  Generation(const B& backend, const StreamingConfig& config, MatrixView rows,
+             std::uint64_t version)
+      : version_(version), n_rows_(rows.n_rows()) {
+    const auto began = std::chrono::steady_clock::now();
+    if (config.scaler == Scaling::none) {
+      train(backend, config, rows);
+    } else {
+      scaler_ = fit(config.scaler, rows);
+      Matrix scaled(rows);
+      for (std::size_t i = 0; i < scaled.n_rows(); ++i) {
+        scaler_->transform(scaled.row(i), scaled.row(i));
+      }
+      train(backend, config, scaled);
+    }
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
+    fit_seconds_ = took.count();
+  }
+
+  /// Counted from 1 within a detector.
+  [[nodiscard]] std::uint64_t version() const noexcept { return version_; }
+  [[nodiscard]] const Model& model() const noexcept { return model_; }
+  [[nodiscard]] const Normalizer& normalizer() const noexcept { return normalizer_; }
+  /// Scores above it are anomalies.
+  [[nodiscard]] double threshold() const noexcept { return threshold_; }
+  /// The rows it was trained on.
+  [[nodiscard]] std::size_t n_rows() const noexcept { return n_rows_; }
+  /// The width of the rows it scores: features times shingle.
+  [[nodiscard]] std::size_t n_features() const noexcept { return model_.n_features(); }
+  /// How long the training took, in seconds.
+  [[nodiscard]] double fit_seconds() const noexcept { return fit_seconds_; }
+
+  /// Scores `n_features()` values. Any thread; neither locks nor allocates, but for a detector with
+  /// a scaler, where a thread's first call does.
+  [[nodiscard]] Score score(RowView features) const noexcept {
+    assert(features.size() == n_features());
+    Score verdict;
+    verdict.raw_score = model_.score(scaled(features));
+    verdict.score = normalizer_(verdict.raw_score);
+    verdict.is_anomaly = verdict.score > threshold_;
+    return verdict;
+  }
+
+  /// Fills `contributions` (`n_features()` values) with what each feature adds to the raw score.
+  void explain(RowView features, std::span<double> contributions) const noexcept
+    requires ExplainableModel<Model>
+  {
+    model_.explain(scaled(features), contributions);
+  }
+
+  /// Reads or writes the generation; see io/archive.hpp.
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(version_, n_rows_, fit_seconds_, scaler_, model_, normalizer_, threshold_);
+    archive.require(!scaler_ || scaler_->n_features() == model_.n_features(), "scaler width");
+  }
+
+ private:
+  void train(const B& backend, const StreamingConfig& config, MatrixView rows) {
+    model_ = backend.fit(rows, config.seed);
+    if constexpr (KeepsTrainingScores<Model>) {
+      calibrate(config, model_.training_scores());
+    } else {
+      std::vector<double> scores(rows.n_rows());
+      for (std::size_t i = 0; i < scores.size(); ++i) scores[i] = model_.score(rows.row(i));
+      calibrate(config, scores);
+    }
+  }
+
+  void calibrate(const StreamingConfig& config, std::span<const double> training_scores) {
+    normalizer_ = Normalizer::fit(config.normalization, training_scores, config.contamination);
+    threshold_ = config.threshold.value_or(normalizer_.default_threshold());
+  }
+
+  [[nodiscard]] RowView scaled(RowView features) const noexcept {
+    if (!scaler_) return features;
+    thread_local std::vector<double> scratch;
+    scratch.resize(features.size());
+    scaler_->transform(features, scratch);
+    return scratch;
+  }
+
+  std::uint64_t version_ = 0;
+  std::size_t n_rows_ = 0;
+  double fit_seconds_ = 0.0;
+  std::optional<AffineTransform> scaler_;
+  Model model_;
+  Normalizer normalizer_;
+  double threshold_ = 0.0;
+};
+
+}  // namespace freshet

@@ -1,0 +1,316 @@
+#pragma once
+
+#include <cassert>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "freshet/core/concepts.hpp"
+#include "freshet/core/error.hpp"
+#include "freshet/core/executor.hpp"
+#include "freshet/core/matrix_view.hpp"
+#include "freshet/core/result.hpp"
+#include "freshet/core/validate.hpp"
+#include "freshet/features/feature_map.hpp"
+#include "freshet/stream/config.hpp"
+#include "freshet/stream/generation.hpp"
+#include "freshet/stream/sliding_window.hpp"
+#include "freshet/stream/statistics.hpp"
+#include "freshet/stream/trainer.hpp"
+
+/// @file
+/// Rows in, verdicts out.
+
+namespace freshet {
+
+/// Turns a stream of rows into verdicts: engineers features, scores each row with the active
+/// model, keeps the last rows and trains the next model from them.
+///
+/// A row is checked completely, then scored with the active model, then kept and counted; a row
+/// that is refused leaves no trace. The row that completes `min_samples` starts the first training
+/// and is itself not scored. The first training runs on the calling thread, so that the next row
+/// is scored; later ones run where `StreamingConfig::retrain` says, and their models are adopted
+/// between two rows.
+///
+/// Threads: one at a time may call what changes the detector. `generation()` may be called from
+/// any thread at any time; it never waits, neither for training nor for `process`.
+///
+/// A copy goes on independently with the same results; both share the executor.
+template <Backend B>
+class StreamingDetector {
+ public:
+  /// @param executor where background training runs; `default_executor()` when null.
+  /// @throws ConfigurationError naming the setting that is out of range.
+  explicit StreamingDetector(B backend, StreamingConfig config,
+                             std::shared_ptr<Executor> executor = nullptr)
+      : features_(checked_features(backend, config)),
+        window_(config.window_size, features_.n_features()),
+        trainer_(std::move(backend), std::move(config), std::move(executor)) {}
+
+  /// Scores a row, then keeps it. Allocates only when a training begins.
+  /// @param row `n_features` finite values.
+  /// @param timestamp in any unit that grows.
+  /// @throws DataError naming row and column, the detector being unchanged.
+  Result process(RowView row, std::optional<double> timestamp = std::nullopt) {
+    const Outcome outcome = try_process(row, timestamp);
+    if (!outcome) throw to_error(outcome.error(), config().columns);
+    return *outcome;
+  }
+
+  /// As `process`, but says why a row is refused instead of throwing.
+  Outcome try_process(RowView row, std::optional<double> timestamp = std::nullopt) noexcept {
+    if (const auto fault = find_fault(row, config().n_features)) return *fault;
+    if (timestamp) {
+      if (const auto fault = timestamp_fault(*timestamp, last_timestamp_, 0)) return *fault;
+      return accept_or_drop(row, *timestamp);
+    }
+    return accept(row);
+  }
+
+  /// Processes rows in order. All of them are checked before the first is processed, so that a
+  /// batch that is refused changes nothing.
+  /// @param results one verdict per row, filled in.
+  /// @param timestamps empty, or one per row.
+  /// @throws DataError naming row and column; also for an empty batch.
+  void process_many(MatrixView rows, std::span<Result> results,
+                    std::span<const double> timestamps = {}) {
+    require_rows(rows, config().n_features, config().columns);
+    require_timestamps(timestamps, rows.n_rows());
+    assert(results.size() == rows.n_rows());
+    for (std::size_t i = 0; i < rows.n_rows(); ++i) {
+      results[i] =
+          timestamps.empty() ? accept(rows.row(i)) : accept_or_drop(rows.row(i), timestamps[i]);
+    }
+  }
+
+  /// What `row` would score if it came next; nothing is kept. Allocates.
+  /// @throws DataError for a row that `process` would refuse; NotReadyError without a model.
+  [[nodiscard]] Score score(RowView row) const { return ready_generation().score(peek(row)); }
+
+  /// What each feature of `row` would add to its raw score if it came next: one value per name in
+  /// `feature_names()`, the rows of a shingle summed up. Nothing is kept. Allocates.
+  /// @throws DataError for a row that `process` would refuse; NotReadyError without a model.
+  [[nodiscard]] std::vector<double> explain(RowView row) const
+    requires ExplainableModel<typename B::Model>
+  {
+    const Generation<B>& generation = ready_generation();
+    const std::vector<double> features = peek(row);
+    std::vector<double> contributions(features.size());
+    generation.explain(features, contributions);
+    const std::size_t width = features_.n_features();
+    for (std::size_t i = width; i < contributions.size(); ++i) {
+      contributions[i % width] += contributions[i];
+    }
+    contributions.resize(width);
+    return contributions;
+  }
+
+  /// Trains on the window now: on the calling thread, or, once there is a model and with
+  /// `Retrain::background`, on the executor as soon as no other training of this detector runs.
+  /// @throws NotReadyError with fewer than `min_samples` rows; FitError when training on the
+  /// calling thread fails, the model at hand staying active.
+  void retrain() { trainer_.retrain(window_.view()); }
+
+  /// Whether a training is due by the number of rows: what a host with `Retrain::manual` asks.
+  [[nodiscard]] bool retrain_due() const noexcept { return trainer_.due(window_.size()); }
+
+  /// Blocks until no training is running and its model is active.
+  void wait() noexcept { trainer_.wait(window_.view()); }
+
+  /// Makes the model of a training that has ended the active one without waiting for the next row.
+  void adopt() noexcept {
+    trainer_.adopt();
+    trainer_.begin_requested(window_.view());
+  }
+
+  /// A function that blocks until the training that is running now has ended, to be called without
+  /// holding the lock that guards this detector; empty when none is.
+  [[nodiscard]] std::function<void()> waiter() const { return trainer_.waiter(); }
+
+  /// Back to cold start: rows, features, model and counters are gone, the settings stay.
+  void reset() noexcept {
+    features_.reset();
+    window_.clear();
+    trainer_.reset();
+    last_timestamp_ = -std::numeric_limits<double>::infinity();
+    total_processed_ = 0;
+    dropped_ = 0;
+  }
+
+  /// The active model with all that belongs to it, or null while there is none: for scoring rows
+  /// of features from other threads, for as long as the pointer is kept.
+  [[nodiscard]] std::shared_ptr<const Generation<B>> generation() const noexcept {
+    return trainer_.generation();
+  }
+
+  [[nodiscard]] Status status() const noexcept {
+    if (trainer_.active() == nullptr) return Status::collecting;
+    return trainer_.running() ? Status::retraining : Status::ready;
+  }
+
+  [[nodiscard]] Statistics stats() const {
+    Statistics stats;
+    stats.status = status();
+    stats.samples_collected = window_.size();
+    stats.total_processed = total_processed_;
+    stats.samples_since_retrain = trainer_.rows_since_fit();
+    stats.samples_until_ready = samples_until_ready();
+    stats.dropped = dropped_;
+    stats.failed_retrains = trainer_.failures();
+    stats.last_error = trainer_.last_error();
+    if (const Generation<B>* active = trainer_.active()) {
+      stats.model_version = active->version();
+      stats.last_fit_seconds = active->fit_seconds();
+      stats.threshold = active->threshold();
+    }
+    return stats;
+  }
+
+  [[nodiscard]] const B& backend() const noexcept { return trainer_.backend(); }
+  [[nodiscard]] const StreamingConfig& config() const noexcept { return trainer_.config(); }
+  [[nodiscard]] const FeatureMap& features() const noexcept { return features_; }
+  /// The names of the features, in the order in which the model sees them.
+  [[nodiscard]] std::vector<std::string> feature_names() const {
+    return features_.names(config().columns);
+  }
+
+  /// What a snapshot of this type of detector is called.
+  [[nodiscard]] static std::string snapshot_kind() { return std::string(B::name); }
+
+  /// A detector that goes on where the one that was written stopped; see io/snapshot.hpp.
+  template <class Archive>
+  [[nodiscard]] static StreamingDetector read(Archive& archive,
+                                              std::shared_ptr<Executor> executor) {
+    StreamingDetector detector(std::move(executor));
+    archive(detector);
+    return detector;
+  }
+
+  /// Reads or writes the whole state; see io/snapshot.hpp.
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(trainer_, features_, window_, last_timestamp_, total_processed_, dropped_);
+    if constexpr (Archive::is_reading) {
+      const Generation<B>* active = trainer_.active();
+      archive.require(features_.n_columns() == config().n_features &&
+                          window_.n_columns() == features_.n_features() &&
+                          window_.capacity() == config().window_size &&
+                          (active == nullptr ||
+                           (active->n_features() == features_.n_features() * config().shingle &&
+                            window_.size() >= config().shingle)),
+                      "shapes");
+    }
+  }
+
+ private:
+  explicit StreamingDetector(std::shared_ptr<Executor> executor)
+      : trainer_(B{}, StreamingConfig{}, std::move(executor)) {}
+
+  /// The first member to be made, so that nothing is made of settings that are out of range.
+  static FeatureMap checked_features(const B& backend, const StreamingConfig& config) {
+    config.validate();
+    if constexpr (requires { backend.validate(); }) backend.validate();
+    return FeatureMap(config.n_features, config.rolling_windows, config.lag_periods);
+  }
+
+  /// The fault of a timestamp that follows `previous`, unless late rows are dropped.
+  [[nodiscard]] std::optional<RowFault> timestamp_fault(double timestamp, double previous,
+                                                        std::size_t row) const noexcept {
+    const bool late = timestamp < previous && config().out_of_order == OutOfOrder::error;
+    if (std::isfinite(timestamp) && !late) return std::nullopt;
+    return RowFault{ErrorCode::timestamp_out_of_order, row, 0, 0, timestamp};
+  }
+
+  void require_timestamps(std::span<const double> timestamps, std::size_t n_rows) const {
+    if (!timestamps.empty() && timestamps.size() != n_rows) {
+      const std::string expected = std::to_string(n_rows) + " timestamps, one for each row";
+      throw DataError(
+          ErrorCode::width_mismatch,
+          "there are " + std::to_string(timestamps.size()) + " timestamps: expected " + expected,
+          "timestamps", expected);
+    }
+    double previous = last_timestamp_;
+    for (std::size_t i = 0; i < timestamps.size(); ++i) {
+      if (const auto fault = timestamp_fault(timestamps[i], previous, i)) throw to_error(*fault);
+      previous = timestamps[i];
+    }
+  }
+
+  Result accept_or_drop(RowView row, double timestamp) noexcept {
+    if (timestamp >= last_timestamp_) {
+      last_timestamp_ = timestamp;
+      return accept(row);
+    }
+    ++dropped_;
+    Result unscored;
+    unscored.status = status();
+    unscored.samples_until_ready = samples_until_ready();
+    unscored.index = total_processed_;
+    return unscored;
+  }
+
+  /// Scores and keeps a row that has been checked.
+  Result accept(RowView row) noexcept {
+    trainer_.adopt();
+    features_.transform(row, window_.stage());
+    Result result;
+    if (const Generation<B>* active = trainer_.active()) {
+      const Score verdict = active->score(window_.staged_shingle(config().shingle));
+      result.scored = true;
+      result.score = verdict.score;
+      result.raw_score = verdict.raw_score;
+      result.is_anomaly = verdict.is_anomaly;
+      result.alarm = verdict.is_anomaly;
+      result.model_version = active->version();
+    }
+    features_.update(row);
+    window_.commit();
+    result.index = total_processed_++;
+    trainer_.row_accepted(window_.view());
+    result.status = status();
+    result.samples_until_ready = samples_until_ready();
+    return result;
+  }
+
+  /// The features that `row` would be scored with if it came next.
+  [[nodiscard]] std::vector<double> peek(RowView row) const {
+    if (const auto fault = find_fault(row, config().n_features)) {
+      throw to_error(*fault, config().columns);
+    }
+    const RowView before = window_.shingle(config().shingle - 1);
+    std::vector<double> features(before.begin(), before.end());
+    features.resize(before.size() + features_.n_features());
+    features_.transform(row, std::span(features).subspan(before.size()));
+    return features;
+  }
+
+  [[nodiscard]] const Generation<B>& ready_generation() const {
+    if (const Generation<B>* active = trainer_.active()) return *active;
+    throw NotReadyError(ErrorCode::not_ready,
+                        "there is no model yet: " + std::to_string(samples_until_ready()) +
+                            " more rows until the first training",
+                        "samples_until_ready", "0");
+  }
+
+  [[nodiscard]] std::size_t samples_until_ready() const noexcept {
+    const std::size_t needed = config().min_samples;
+    return window_.size() < needed ? needed - window_.size() : 0;
+  }
+
+  FeatureMap features_;
+  SlidingWindow window_;
+  Trainer<B> trainer_;
+  double last_timestamp_ = -std::numeric_limits<double>::infinity();
+  std::uint64_t total_processed_ = 0;
+  std::uint64_t dropped_ = 0;
+};
+
+}  // namespace freshet

@@ -1,0 +1,75 @@
+#include <atomic>
+#include <cstdlib>
+#include <limits>
+#include <new>
+#include <vector>
+
+#include "freshet/backends/copod.hpp"
+#include "freshet/backends/ecod.hpp"
+#include "freshet/backends/hbos.hpp"
+#include "freshet/backends/loda.hpp"
+#include "freshet/core/random.hpp"
+#include "freshet/stream/streaming_detector.hpp"
+#include "support/catch.hpp"
+
+namespace {
+
+std::atomic<long> n_allocations{0};
+
+void* counted(std::size_t size) {
+  ++n_allocations;
+  if (void* memory = std::malloc(size == 0 ? 1 : size)) return memory;
+  throw std::bad_alloc();
+}
+
+}  // namespace
+
+void* operator new(std::size_t size) { return counted(size); }
+void* operator new[](std::size_t size) { return counted(size); }
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete[](void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t /*size*/) noexcept { std::free(memory); }
+void operator delete[](void* memory, std::size_t /*size*/) noexcept { std::free(memory); }
+
+TEMPLATE_TEST_CASE("scoring allocates nothing once there is a model", "", freshet::Ecod,
+                   freshet::Copod, freshet::Hbos, freshet::Loda) {
+  freshet::StreamingConfig config{.n_features = 5, .min_samples = 50, .retrain_interval = 100};
+  config.window_size = 200;
+  config.rolling_windows = {5, 10, 20};
+  config.lag_periods = {1, 2, 3};
+  config.shingle = 2;
+  config.scaler = freshet::Scaling::standard;
+  config.retrain = freshet::Retrain::manual;
+  freshet::StreamingDetector detector(TestType{}, config);
+
+  freshet::RandomGenerator random(1);
+  freshet::Matrix rows(1000, 5);
+  for (std::size_t i = 0; i < rows.n_rows(); ++i) {
+    for (double& value : rows.row(i)) value = random.normal();
+  }
+  freshet::Matrix bad(1, 5);
+  bad(0, 3) = std::numeric_limits<double>::quiet_NaN();
+
+  for (std::size_t i = 0; i < 60; ++i) (void)detector.process(rows.row(i));
+  detector.retrain();
+  (void)detector.process(rows.row(60));  // a thread's first scaled row makes its scratch
+
+  double sum = 0.0;
+  int refused = 0;
+  const long before = n_allocations;
+  for (std::size_t i = 0; i < rows.n_rows(); ++i) {
+    sum += detector.process(rows.row(i), static_cast<double>(i)).score;
+    if (!detector.try_process(bad.row(0))) ++refused;
+    const auto generation = detector.generation();
+    sum += static_cast<double>(generation->version());
+  }
+  CHECK(n_allocations == before);
+  CHECK(refused == 1000);
+  CHECK(sum > 0.0);
+}
+
+TEST_CASE("the counter counts") {
+  const long before = n_allocations;
+  const std::vector<double> values(10);
+  CHECK(n_allocations == before + 1);
+}
