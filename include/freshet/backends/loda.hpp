@@ -98,9 +98,8 @@ class LodaModel {
   [[nodiscard]] double surprise(std::size_t cut, RowView row, double reach) const noexcept {
     const double projected = backendsdetail::project(projections_[cut], row);
     const std::size_t place = scales_[cut].find(projected, reach);
-    if (place != backendsdetail::BinScale::undecided) [[likely]] {
+    if (place != backendsdetail::BinScale::undecided) [[likely]]
       return surprises(cut)[place];
-    }
     if (slacks_[cut] == 0.0) return surprise_at(cut, projected);
     return surprise_at(cut, backendsdetail::project_as_dot(projections_[cut], row));
   }
@@ -118,6 +117,7 @@ class LodaModel {
   }
 
   void fit(MatrixView rows, BinCount n_bins);
+  std::vector<double> fit_cut(std::size_t cut, MatrixView rows, BinCount n_bins);
   void add_histogram(std::span<const double> projected, BinCount n_bins);
   void find_scales();
 
@@ -186,27 +186,24 @@ struct Loda {
 
 inline void LodaModel::explain(RowView row, std::span<double> contributions) const noexcept {
   assert(row.size() == n_features() && contributions.size() == n_features());
-  const auto weight = [&](const backendsdetail::ProjectionTerm& term) {
+  const auto weight = [&](const auto& term) {
     return std::abs(term.weight * (row[term.column] - means_[term.column]));
   };
   const double reach = backendsdetail::largest_magnitude(row);
   std::fill(contributions.begin(), contributions.end(), 0.0);
   for (std::size_t cut = 0; cut < n_cuts(); ++cut) {
-    const backendsdetail::Projection columns = projections_[cut];
+    const backendsdetail::Projection terms = projections_[cut];
     const double mean = surprise(cut, row, reach) / static_cast<double>(n_cuts());
     double total = 0.0;
-    for (const backendsdetail::ProjectionTerm& term : columns) total += weight(term);
-    if (total > 0.0) {
-      for (const backendsdetail::ProjectionTerm& term : columns)
-        contributions[term.column] += mean * (weight(term) / total);
-    } else if (!columns.empty()) {
-      const double share = mean / static_cast<double>(columns.size());
-      for (const backendsdetail::ProjectionTerm& term : columns)
-        contributions[term.column] += share;
-    } else {
-      const double share = mean / static_cast<double>(n_features());
-      for (double& contribution : contributions) contribution += share;
+    for (const auto& term : terms) total += weight(term);
+    for (const auto& term : terms) {
+      const double share =
+          total > 0.0 ? weight(term) / total : 1.0 / static_cast<double>(terms.size());
+      contributions[term.column] += mean * share;
     }
+    if (!terms.empty()) continue;
+    for (double& contribution : contributions)
+      contribution += mean / static_cast<double>(n_features());
   }
 }
 
@@ -242,20 +239,34 @@ inline void LodaModel::find_scales() {
   }
 }
 
+inline std::vector<double> LodaModel::fit_cut(std::size_t cut, MatrixView rows, BinCount n_bins) {
+  const backendsdetail::Projection terms = projections_[cut];
+  if (variant_ == Variant::pyod) {
+    std::vector<double> projected = backendsdetail::project_rows_as_product(terms, rows);
+    try {
+      add_histogram(projected, n_bins);
+      slacks_.push_back(backendsdetail::rounding_slack(terms));
+      return projected;
+    } catch (const FitError&) {
+      // PyOD gives up here. But the values may be constant and differ only because some rows are
+      // added up in another order; in one order there are bins for them.
+    }
+  }
+  std::vector<double> projected = backendsdetail::project_rows(terms, rows);
+  add_histogram(projected, n_bins);
+  slacks_.push_back(0.0);
+  return projected;
+}
+
 inline void LodaModel::fit(MatrixView rows, BinCount n_bins) {
   means_.assign(rows.n_columns(), 0.0);
   for (std::size_t i = 0; i < rows.n_rows(); ++i) {
     for (std::size_t j = 0; j < rows.n_columns(); ++j) means_[j] += rows(i, j);
   }
   for (double& mean : means_) mean /= static_cast<double>(rows.n_rows());
-  slacks_.assign(projections_.size(), 0.0);
   training_scores_.assign(rows.n_rows(), 0.0);
   for (std::size_t cut = 0; cut < projections_.size(); ++cut) {
-    const std::vector<double> projected =
-        variant_ == Variant::pyod
-            ? backendsdetail::project_rows_as_product(projections_[cut], rows, slacks_[cut])
-            : backendsdetail::project_rows(projections_[cut], rows);
-    add_histogram(projected, n_bins);
+    const std::vector<double> projected = fit_cut(cut, rows, n_bins);
     for (std::size_t i = 0; i < rows.n_rows(); ++i) {
       training_scores_[i] += surprise_at(cut, projected[i]);
     }

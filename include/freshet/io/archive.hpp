@@ -70,8 +70,7 @@ class ArchiveWriter {
     requires ArchiveNumber<std::remove_const_t<T>>
   void values(std::span<T> items) {
     if constexpr (iodetail::stored_as_is<std::remove_const_t<T>>) {
-      const auto bytes = std::as_bytes(items);
-      bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
+      append(std::as_bytes(items));
     } else {
       for (const T& item : items) write(item);
     }
@@ -91,7 +90,7 @@ class ArchiveWriter {
       auto raw = std::bit_cast<std::array<std::byte, sizeof(iodetail::Stored<T>)>>(
           static_cast<iodetail::Stored<T>>(value));
       iodetail::to_little_endian<iodetail::Stored<T>>(raw);
-      bytes_.insert(bytes_.end(), raw.begin(), raw.end());
+      append(raw);
     } else {
       // One function serves both directions, hence it is not const; writing changes nothing.
       const_cast<T&>(value).serialize(*this);  // NOLINT(cppcoreguidelines-pro-type-const-cast)
@@ -114,6 +113,15 @@ class ArchiveWriter {
   void write(const std::optional<T>& item) {
     write(item.has_value());
     if (item) write(*item);
+  }
+
+  void append(std::span<const std::byte> bytes) {
+    if (bytes.empty()) return;
+    const std::size_t size = bytes_.size();
+    // Grown ahead of `resize`, which need not grow geometrically.
+    if (bytes_.capacity() - size < bytes.size()) bytes_.reserve(2 * size + bytes.size());
+    bytes_.resize(size + bytes.size());
+    std::memcpy(bytes_.data() + size, bytes.data(), bytes.size());
   }
 
   std::vector<std::byte> bytes_;

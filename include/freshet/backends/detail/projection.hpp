@@ -181,26 +181,12 @@ class ProjectionSet {
   return projected;
 }
 
-/// The projections of all `rows` as PyOD computes them, with one exception: where values are
-/// constant but for the order of addition, which differs between rows, PyOD finds no bins and
-/// gives up. Here these are added in one order, and `slack`, which becomes the projection's
-/// rounding slack, is 0 to say so.
-[[nodiscard]] inline std::vector<double> project_rows_as_product(Projection terms, MatrixView rows,
-                                                                 double& slack) {
+/// The projections of all `rows` as PyOD computes them.
+[[nodiscard]] inline std::vector<double> project_rows_as_product(Projection terms,
+                                                                 MatrixView rows) {
   std::vector<double> projected(rows.n_rows());
-  double reach = 0.0;
-  for (std::size_t i = 0; i < rows.n_rows(); ++i) {
-    projected[i] = project_as_product(terms, rows, i);
-    for (const ProjectionTerm& term : terms) {
-      reach = std::max(reach, std::abs(rows(i, term.column)));
-    }
-  }
-  slack = rounding_slack(terms);
-  const auto [smallest, largest] = std::minmax_element(projected.begin(), projected.end());
-  const double range = *largest - *smallest;
-  if (range == 0.0 || range > slack * reach) return projected;
-  slack = 0.0;
-  return project_rows(terms, rows);
+  for (std::size_t i = 0; i < rows.n_rows(); ++i) projected[i] = project_as_product(terms, rows, i);
+  return projected;
 }
 
 }  // namespace freshet::backendsdetail
