@@ -247,6 +247,7 @@ inline std::vector<double> LodaModel::fit_cut(std::size_t cut, MatrixView rows, 
       add_histogram(projected, n_bins);
       slacks_.push_back(backendsdetail::rounding_slack(terms));
       return projected;
+      // NOLINTNEXTLINE(bugprone-empty-catch)
     } catch (const FitError&) {
       // PyOD gives up here. But the values may be constant and differ only because some rows are
       // added up in another order; in one order there are bins for them.

@@ -1,0 +1,71 @@
+"""Streaming anomaly detection: rows in, verdicts out, one at a time, forever.
+
+Streams
+    `StreamingDetector` for one, `DetectorPool` for many; `backends` lists the methods.
+Tables
+    `ECOD`, `COPOD`, `HBOS` and `LODA` in the scikit-learn and PyOD convention.
+Parts
+    `RollingFeatures`, the incremental features that a streaming detector uses.
+More
+    `freshet.datasets`, `freshet.plotting`, and ``python -m freshet.demo``.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from freshet.errors import (
+    ConfigurationError,
+    DataError,
+    Error,
+    FitError,
+    NotReadyError,
+    SnapshotError,
+    UnknownStreamError,
+)
+
+# The compiled module raises the errors above, so they come first.
+from freshet._core import Result, Score, __version__  # isort: skip
+from freshet.catalog import Backend, backends
+from freshet.estimators import COPOD, ECOD, HBOS, LODA
+from freshet.features import RollingFeatures
+from freshet.pool import DetectorPool
+from freshet.results import Explanation, ResultBatch, Stats
+from freshet.streaming import StreamingDetector
+
+__all__ = [
+    "COPOD",
+    "ECOD",
+    "HBOS",
+    "LODA",
+    "Backend",
+    "ConfigurationError",
+    "DataError",
+    "DetectorPool",
+    "Error",
+    "Explanation",
+    "FitError",
+    "NotReadyError",
+    "Result",
+    "ResultBatch",
+    "RollingFeatures",
+    "Score",
+    "SnapshotError",
+    "Stats",
+    "StreamingDetector",
+    "UnknownStreamError",
+    "__version__",
+    "backends",
+]
+
+if TYPE_CHECKING:
+    from freshet import datasets as datasets
+    from freshet import plotting as plotting
+else:
+
+    def __getattr__(name: str) -> object:
+        # Imported when used: they need packages that freshet itself does without.
+        if name in ("datasets", "plotting"):
+            return import_module(f"freshet.{name}")
+        raise AttributeError(f"module 'freshet' has no attribute {name!r}")

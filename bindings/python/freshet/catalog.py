@@ -1,0 +1,106 @@
+"""The detection methods that a streaming detector can use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from freshet import _core
+
+__all__ = ["Backend", "backends"]
+
+
+@dataclass(frozen=True)
+class Backend:
+    """A detection method.
+
+    Attributes
+    ----------
+    backend : str
+        The identifier, as in ``StreamingDetector(backend=...)``.
+    name, description, best_for : str
+        For people.
+    category : str
+        ``"legacy"``, ``"fast"``, ``"distance"``, ``"clustering"``, ``"ensemble"``, ``"streaming"``
+        or ``"deep_learning"``.
+    speed : str
+        ``"very_fast"``, ``"fast"``, ``"medium"`` or ``"slow"``.
+    memory : str
+        ``"low"``, ``"medium"`` or ``"high"``.
+    parameters : tuple of str
+        What ``backend_params`` may contain.
+    is_legacy : bool
+        Whether there are better choices for every purpose.
+    """
+
+    backend: str
+    name: str
+    description: str
+    category: str
+    speed: str
+    memory: str
+    parameters: tuple[str, ...]
+    best_for: str
+    is_legacy: bool = False
+
+
+def _backend(
+    backend: str,
+    name: str,
+    description: str,
+    *,
+    category: str = "fast",
+    speed: str,
+    memory: str,
+    best_for: str,
+) -> Backend:
+    parameters = tuple(_core.default_parameters(backend))
+    return Backend(backend, name, description, category, speed, memory, parameters, best_for)
+
+
+def backends() -> list[Backend]:
+    """All detection methods, in the order in which to try them.
+
+    Returns
+    -------
+    list of Backend
+
+    Examples
+    --------
+    >>> [method.backend for method in backends()]
+    ['ecod', 'copod', 'hbos', 'loda']
+    """
+    return [
+        _backend(
+            "ecod",
+            "ECOD",
+            "How far out in the tails of each column's empirical distribution a row lies",
+            speed="very_fast",
+            memory="medium",
+            best_for="a first try: nothing to tune, exact explanations, any units",
+        ),
+        _backend(
+            "copod",
+            "COPOD",
+            "Tail probabilities of the empirical copula, corrected for skewness",
+            speed="very_fast",
+            memory="medium",
+            best_for="many columns with skewed distributions",
+        ),
+        _backend(
+            "hbos",
+            "HBOS",
+            "How empty the histogram bins are that a row falls into",
+            speed="very_fast",
+            memory="low",
+            best_for="the lowest latency, values with several usual levels",
+        ),
+        _backend(
+            "loda",
+            "LODA",
+            "How rare a row is in the histograms of random projections",
+            category="ensemble",
+            speed="fast",
+            memory="medium",
+            best_for="anomalies that show in combinations of columns",
+        ),
+    ]

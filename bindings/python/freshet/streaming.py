@@ -1,0 +1,343 @@
+"""Rows in, verdicts out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, TypeAlias
+
+from freshet import _core
+from freshet._rows import (
+    NATIVE_ROWS,
+    Row,
+    Rows,
+    Timestamp,
+    as_seconds,
+    as_seconds_array,
+    native_batch,
+    native_row,
+)
+from freshet.results import Explanation, ResultBatch, Stats
+
+__all__ = ["StreamingDetector"]
+
+Backend: TypeAlias = Literal["ecod", "copod", "hbos", "loda"]
+Normalization: TypeAlias = Literal["calibrated", "standardization", "zscore", "raw"]
+Scaler: TypeAlias = Literal["none", "standard", "min_max", "robust"]
+Retrain: TypeAlias = Literal["inline", "background", "manual"]
+OutOfOrder: TypeAlias = Literal["error", "drop"]
+
+
+class StreamingDetector:
+    """Turns a stream of rows into verdicts.
+
+    Keeps the last rows, engineers features from them, scores each row with the active model, and
+    trains the next model from the rows kept. A row is checked completely, then scored, then kept;
+    a row that is refused leaves no trace. The row that completes `min_samples` starts the first
+    training, which runs in that call, and gets no score itself; the next row is scored.
+
+    Parameters
+    ----------
+    backend : {"ecod", "copod", "hbos", "loda"}, default "ecod"
+        The detection method; see `freshet.backends` and the estimators of the same names.
+    backend_params : mapping, optional
+        The parameters of the method, for example ``{"n_bins": 20}`` for HBOS.
+    columns : sequence of str, optional
+        The columns' names. By default the first row decides: the names of a mapping or DataFrame,
+        or only the width of a sequence or array, whose columns are then called f0, f1, ...
+    min_samples : int, default 50
+        Rows before the first training, at least 2.
+    retrain_interval : int, default 100
+        Rows between the beginnings of two trainings, at least 1.
+    window_size : int, default 1000
+        Rows kept for training, at least `min_samples`.
+    contamination : float, default 0.1
+        The share of anomalies expected among the training rows, 0 < contamination <= 0.5.
+    threshold : float, optional
+        Rows that score above it are anomalies. By default 0.5; 2.0 with ``normalization="zscore"``;
+        the ``1 - contamination`` percentile of the training scores with ``normalization="raw"``.
+    normalization : {"calibrated", "standardization", "zscore", "raw"}, default "calibrated"
+        How the backend's raw scores become scores. Calibrated: logistic, 0.5 at the
+        ``1 - contamination`` percentile of the training scores and 0.25 at their median.
+        Standardization: logistic of (raw - mean) / std. Zscore: (raw - mean) / std. Raw: as is.
+    rolling_windows : sequence of int, optional
+        Widths in rows, 1 or more each; for every column and width the rolling mean, standard
+        deviation, minimum and maximum become features.
+    lag_periods : sequence of int, optional
+        Distances in rows, 1 or more each; for every column and distance the value so many rows
+        ago becomes a feature.
+    shingle : int, default 1
+        Consecutive rows that are scored together as one vector, less than `min_samples`.
+    scaler : {"none", "standard", "min_max", "robust"}, optional
+        How features are scaled before the backend sees them; not by default.
+    retrain : {"background", "inline", "manual"}, default "background"
+        Where the models after the first are trained. Background: on a thread of the library while
+        scoring goes on with the model at hand. Inline: in the call whose row makes it due, so that
+        results depend on nothing but the rows. Manual: when `retrain` is called.
+    seed : int, default 0
+        The seed of every training, 0 or more.
+    out_of_order : {"error", "drop"}, default "error"
+        Whether a row whose timestamp is earlier than the one before is refused, or left out,
+        counted in `stats` and answered without a score.
+    n_features : int, optional
+        The width of the rows, where neither `columns` nor the first row is to decide it.
+
+    Raises
+    ------
+    ConfigurationError
+        If a parameter is unknown, of the wrong type or out of range; ``field`` names it.
+
+    Notes
+    -----
+    All methods may be called from any number of threads; rows are then processed in the order in
+    which the threads get hold of the detector. A call releases the GIL while it computes, except
+    `process` for the few microseconds that scoring a single row takes.
+
+    Scoring one row costs O(features · log window) with ECOD and COPOD, O(features) with HBOS and
+    O(cuts · √features) with LODA. Each rolling statistic costs O(1) whatever its window.
+
+    Detectors can be copied and pickled, at any time.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> detector = StreamingDetector("ecod", contamination=0.01, min_samples=100)
+    >>> for row in rng.normal(size=(200, 3)):
+    ...     result = detector.process(row)
+    >>> detector.process([0.1, -0.2, 0.3]).is_anomaly
+    False
+    >>> detector.process([8.0, -9.0, 7.0]).is_anomaly
+    True
+    """
+
+    __slots__ = ("__weakref__", "_core", "_names")
+
+    def __init__(
+        self,
+        backend: Backend | str = "ecod",
+        *,
+        backend_params: Mapping[str, Any] | None = None,
+        columns: Iterable[str] | None = None,
+        min_samples: int = 50,
+        retrain_interval: int = 100,
+        window_size: int = 1000,
+        contamination: float = 0.1,
+        threshold: float | None = None,
+        normalization: Normalization | str = "calibrated",
+        rolling_windows: Sequence[int] | None = None,
+        lag_periods: Sequence[int] | None = None,
+        shingle: int = 1,
+        scaler: Scaler | str | None = None,
+        retrain: Retrain | str = "background",
+        seed: int = 0,
+        out_of_order: OutOfOrder | str = "error",
+        n_features: int | None = None,
+    ) -> None:
+        settings = dict(locals())
+        del settings["self"]
+        self._core = _core.Detector(settings)
+        self._names: tuple[list[str], list[str], list[int]] | None = None
+
+    def process(self, row: Row, timestamp: Timestamp | None = None) -> _core.Result:
+        """Score a row with the active model, then keep it.
+
+        Parameters
+        ----------
+        row : mapping, sequence or 1-D array of float, shape (n_columns,)
+            Finite values of magnitude 1e100 at most. A mapping is matched by name; anything else
+            by position.
+        timestamp : float, datetime or numpy.datetime64, optional
+            When the row was measured: seconds since any epoch, or a date (UTC if it is naive).
+
+        Returns
+        -------
+        Result
+            The verdict; its ``score``, ``raw_score``, ``is_anomaly`` and ``alarm`` are None in
+            cold start.
+
+        Raises
+        ------
+        DataError
+            If a value is NaN, infinite or too large, if there are too many or too few, if a name
+            is unknown, missing or comes twice, or if the timestamp is earlier than the one before.
+            Names row and column; the detector is unchanged.
+        """
+        if type(row) not in NATIVE_ROWS:
+            row = native_row(row)
+        if timestamp is not None:
+            timestamp = as_seconds(timestamp)
+        return self._core.process(row, timestamp)
+
+    def process_many(self, rows: Rows, timestamps: Any = None) -> ResultBatch:
+        """Process rows in order; the same as `process` for each, but much faster.
+
+        All rows are checked before the first is processed, so that a batch that is refused changes
+        nothing. The memory of a float64 array with contiguous rows is used as it is.
+
+        Parameters
+        ----------
+        rows : array of shape (n_rows, n_columns), DataFrame, or iterable of rows
+            A pandas or Polars DataFrame is matched by column name, if its columns have names.
+        timestamps : array or sequence of shape (n_rows,), optional
+            When the rows were measured; see `process`.
+
+        Returns
+        -------
+        ResultBatch
+            Arrays of one value per row.
+
+        Raises
+        ------
+        DataError
+            As `process`, and for a batch without rows or with more or fewer timestamps than rows.
+        """
+        batch, names = native_batch(rows)
+        times = None if timestamps is None else as_seconds_array(timestamps)
+        return ResultBatch(self._core.process_many(batch, names, times))
+
+    def score(self, row: Row) -> _core.Score:
+        """What a row would score if it came next; nothing is kept.
+
+        Parameters
+        ----------
+        row : mapping, sequence or 1-D array of float, shape (n_columns,)
+            See `process`.
+
+        Returns
+        -------
+        Score
+            With ``score``, ``raw_score`` and ``is_anomaly``; ``float()`` of it is its score.
+
+        Raises
+        ------
+        DataError
+            For a row that `process` would refuse.
+        NotReadyError
+            While there is no model.
+        """
+        return self._core.score(native_row(row))
+
+    def explain(self, row: Row) -> Explanation:
+        """What each column would add to the raw score of a row if it came next; nothing is kept.
+
+        Parameters
+        ----------
+        row : mapping, sequence or 1-D array of float, shape (n_columns,)
+            See `process`.
+
+        Returns
+        -------
+        Explanation
+            A mapping from column to contribution. The contributions sum to ``raw_score`` up to
+            rounding.
+
+        Raises
+        ------
+        DataError
+            For a row that `process` would refuse.
+        NotReadyError
+            While there is no model.
+        """
+        explained = self._core.explain(native_row(row))
+        if self._names is None:
+            self._names = (
+                self._core.columns(),
+                self._core.feature_names(),
+                self._core.feature_columns(),
+            )
+        return Explanation._of(explained, *self._names)
+
+    def retrain(self) -> None:
+        """Train on the rows kept, now.
+
+        The training runs in this call, unless there is a model already and the detector was made
+        with ``retrain="background"``: then it begins as soon as none is running, and `wait` waits
+        for it.
+
+        Raises
+        ------
+        NotReadyError
+            With fewer than `min_samples` rows.
+        FitError
+            If training in this call fails; the model at hand stays active.
+        """
+        self._core.retrain()
+
+    def wait(self) -> None:
+        """Block until no training is running and its model is active; other threads go on."""
+        self._core.wait()
+
+    def reset(self) -> None:
+        """Back to cold start: rows, features, model and counters are gone, the settings stay."""
+        self._core.reset()
+        self._names = None
+
+    def stats(self) -> Stats:
+        """The state of the detector in numbers."""
+        return Stats(**self._core.stats())
+
+    @property
+    def columns(self) -> tuple[str, ...] | None:
+        """The names of the columns; None until they are known."""
+        return tuple(self._core.columns()) or None
+
+    @property
+    def feature_names(self) -> tuple[str, ...] | None:
+        """The names of the features, in the order the model sees them; None until known."""
+        return tuple(self._core.feature_names()) or None
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """All settings, with which an equal detector can be made: the constructor's arguments."""
+        settings = self._core.settings()
+        for name in ("columns", "n_features"):
+            settings[name] = settings[name] or None
+        return settings
+
+    def snapshot(self) -> bytes:
+        """The whole state, with a training that is running, as bytes for `restore`.
+
+        O(size of the window and the model).
+        """
+        return self._core.snapshot()
+
+    @classmethod
+    def restore(cls, data: bytes) -> StreamingDetector:
+        """A detector that goes on exactly as the one whose snapshot `data` is.
+
+        Parameters
+        ----------
+        data : bytes
+            What `snapshot` returned, in this or another process or machine.
+
+        Returns
+        -------
+        StreamingDetector
+            Every later result is the same to the bit.
+
+        Raises
+        ------
+        SnapshotError
+            If the bytes are truncated, damaged, or of another format.
+        """
+        detector = cls.__new__(cls)
+        detector._core = _core.Detector.restore(bytes(data))
+        detector._names = None
+        return detector
+
+    def __copy__(self) -> StreamingDetector:
+        return self.restore(self.snapshot())
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> StreamingDetector:
+        return self.restore(self.snapshot())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self).restore, (self.snapshot(),)
+
+    def __repr__(self) -> str:
+        stats = self.stats()
+        return (
+            f"<StreamingDetector backend={self._core.settings()['backend']!r} "
+            f"status={stats.status!r} total_processed={stats.total_processed} "
+            f"model_version={stats.model_version}>"
+        )

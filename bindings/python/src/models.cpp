@@ -1,0 +1,181 @@
+#include <algorithm>
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include "bind.hpp"
+#include "freshet/backends/copod.hpp"
+#include "freshet/backends/ecod.hpp"
+#include "freshet/backends/hbos.hpp"
+#include "freshet/backends/loda.hpp"
+#include "freshet/core/concepts.hpp"
+#include "freshet/core/validate.hpp"
+#include "freshet/io/archive.hpp"
+#include "freshet/io/backend_registry.hpp"
+#include "freshet/io/json_fields.hpp"
+#include "json.hpp"
+#include "rows.hpp"
+
+/// @file
+/// Trained models, for the estimators.
+
+namespace py = pybind11;
+using namespace pybind11::literals;
+
+namespace freshet::python {
+
+namespace {
+
+using Doubles = py::array_t<double>;
+using Names = std::optional<std::vector<std::string>>;
+
+template <Backend B>
+B read_backend(const py::dict& parameters) {
+  B backend;
+  const nlohmann::json json = to_json(parameters, "");
+  JsonReader reader(json);
+  backend.visit_fields(reader);
+  reader.require_all_known();
+  backend.validate();
+  return backend;
+}
+
+void require_columns(MatrixView rows, std::size_t n_columns, const Names& names) {
+  require_rows(rows, n_columns,
+               names ? std::span<const std::string>(*names) : std::span<const std::string>{});
+}
+
+Doubles copy_of(std::span<const double> values) {
+  return Doubles(static_cast<py::ssize_t>(values.size()), values.data());
+}
+
+template <Backend B>
+typename B::Model fit(const py::dict& parameters, const Doubles& rows, const Names& names) {
+  const auto backend = read_backend<B>(parameters);
+  const ReadMatrix read(rows);
+  const py::gil_scoped_release release;
+  require_columns(read.view(), std::max<std::size_t>(read.view().n_columns(), 1), names);
+  return backend.fit(read.view());
+}
+
+template <Model M>
+Doubles score(const M& model, const Doubles& rows, const Names& names) {
+  const ReadMatrix read(rows);
+  const MatrixView view = read.view();
+  Doubles scores(static_cast<py::ssize_t>(view.n_rows()));
+  const std::span out(scores.mutable_data(), view.n_rows());
+  const py::gil_scoped_release release;
+  require_columns(view, model.n_features(), names);
+  for (std::size_t i = 0; i < out.size(); ++i) out[i] = model.score(view.row(i));
+  return scores;
+}
+
+template <ExplainableModel M>
+Doubles explain(const M& model, const Doubles& rows, const Names& names) {
+  const ReadMatrix read(rows);
+  const MatrixView view = read.view();
+  Doubles contributions({view.n_rows(), model.n_features()});
+  double* out = contributions.mutable_data();
+  const py::gil_scoped_release release;
+  require_columns(view, model.n_features(), names);
+  for (std::size_t i = 0; i < view.n_rows(); ++i) {
+    model.explain(view.row(i), {out + i * model.n_features(), model.n_features()});
+  }
+  return contributions;
+}
+
+template <Model M>
+py::bytes to_bytes(M& model) {
+  ArchiveWriter writer;
+  writer(model);
+  return {reinterpret_cast<const char*>(writer.bytes().data()), writer.bytes().size()};
+}
+
+template <Model M>
+M from_bytes(const py::bytes& bytes) {
+  char* text = nullptr;
+  Py_ssize_t size = 0;
+  if (PyBytes_AsStringAndSize(bytes.ptr(), &text, &size) != 0) throw py::error_already_set();
+  ArchiveReader reader(std::as_bytes(std::span(text, static_cast<std::size_t>(size))));
+  M model;
+  reader(model);
+  reader.require(reader.remaining() == 0, "end");
+  return model;
+}
+
+template <Backend B>
+py::class_<typename B::Model> bind_model(py::module_& module, const char* class_name) {
+  using M = typename B::Model;
+  return py::class_<M>(module, class_name, "A trained model: immutable.")
+      .def_static(
+          "check", [](const py::dict& parameters) { (void)read_backend<B>(parameters); },
+          "parameters"_a, "check(parameters)\n--\n\nRaise unless all are valid.")
+      .def_static("fit", &fit<B>, "parameters"_a, "rows"_a, "names"_a = py::none(),
+                  "fit(parameters, rows, names=None)\n--\n\n")
+      .def("score", &score<M>, "rows"_a, "names"_a = py::none(),
+           "score(self, rows, names=None)\n--\n\nThe raw score of every row.")
+      .def("explain", &explain<M>, "rows"_a, "names"_a = py::none(),
+           "explain(self, rows, names=None)\n--\n\nEach column's part of every row's score.")
+      .def(
+          "training_scores", [](const M& model) { return copy_of(model.training_scores()); },
+          "training_scores(self)\n--\n\nThe scores of the rows it was trained on.")
+      .def_property_readonly("n_features", &M::n_features, "The width of its rows.")
+      .def(py::pickle(&to_bytes<M>, &from_bytes<M>));
+}
+
+LodaModel fit_projections(const py::dict& parameters, const Doubles& rows,
+                          const Doubles& projections, const Names& names) {
+  const Loda backend = read_backend<Loda>(parameters);
+  const ReadMatrix read(rows);
+  const ReadMatrix read_projections(projections);
+  const py::gil_scoped_release release;
+  require_columns(read.view(), std::max<std::size_t>(read.view().n_columns(), 1), names);
+  return backend.fit(read.view(), read_projections.view());
+}
+
+py::list densities(const HbosModel& model) {
+  py::list all;
+  for (std::size_t j = 0; j < model.n_features(); ++j) all.append(copy_of(model.densities(j)));
+  return all;
+}
+
+py::list bin_edges(const HbosModel& model) {
+  py::list all;
+  for (std::size_t j = 0; j < model.n_features(); ++j) all.append(copy_of(model.bin_edges(j)));
+  return all;
+}
+
+Doubles projections(const LodaModel& model) {
+  const Matrix matrix = model.projections();
+  return Doubles({matrix.n_rows(), matrix.n_columns()}, matrix.view().data());
+}
+
+py::object default_parameters(const std::string& backend) {
+  return from_json(complete_parameters(backend, nlohmann::json::object()));
+}
+
+}  // namespace
+
+void bind_models(py::module_& module) {
+  bind_model<Ecod>(module, "EcodModel");
+  bind_model<Copod>(module, "CopodModel");
+  bind_model<Hbos>(module, "HbosModel")
+      .def("densities", &densities, "densities(self)\n--\n\nOf every column the bins' densities.")
+      .def("bin_edges", &bin_edges, "bin_edges(self)\n--\n\nOf every column the bins' edges.");
+  bind_model<Loda>(module, "LodaModel")
+      .def_static("fit_projections", &fit_projections, "parameters"_a, "rows"_a, "projections"_a,
+                  "names"_a = py::none(),
+                  "fit_projections(parameters, rows, projections, names=None)\n--\n\n")
+      .def("projections", &projections, "projections(self)\n--\n\n(n_random_cuts, n_features)");
+  module.def("backend_names", &backend_names, "backend_names()\n--\n\n");
+  module.def("default_parameters", &default_parameters, "backend"_a,
+             "default_parameters(backend)\n--\n\n");
+}
+
+}  // namespace freshet::python

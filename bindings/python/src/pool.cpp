@@ -1,0 +1,183 @@
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include "bind.hpp"
+#include "detector_helpers.hpp"
+#include "freshet/core/result.hpp"
+#include "freshet/stream/detector_pool.hpp"
+#include "json.hpp"
+#include "results.hpp"
+#include "rows.hpp"
+#include "session.hpp"
+
+/// @file
+/// Many detectors by id.
+
+namespace py = pybind11;
+using namespace pybind11::literals;
+
+namespace freshet::python {
+
+namespace {
+
+/// As in Detector, no thread ever waits for a stream's lock while it holds the GIL.
+class Pool {
+ public:
+  explicit Pool(Session prototype)
+      : pool_([prototype = std::move(prototype)] { return prototype; }) {}
+
+  Result process(std::string_view stream_id, py::handle row, py::handle timestamp) {
+    ReadRow read(row);
+    const std::optional<double> time = read_timestamp(timestamp);
+    Result result;
+    const auto process = [&](Session& session) { result = session.process(read.row(), time); };
+    // Scoring a row takes less time than giving the GIL away and getting it back.
+    const bool done = pool_.try_with(stream_id, [&](Session& session) {
+      std::optional<py::gil_scoped_release> release;
+      if (session.may_train()) release.emplace();
+      process(session);
+    });
+    if (!done) {
+      const py::gil_scoped_release release;
+      pool_.with(stream_id, process);
+    }
+    return result;
+  }
+
+  py::array process_many(std::string_view stream_id, const py::object& rows,
+                         const py::object& names,
+                         const std::optional<BatchTimes::Array>& timestamps) {
+    const ReadBatch read(rows, names);
+    const BatchTimes times(timestamps, read.batch().rows.n_rows());
+    const Records records(read.batch().rows.n_rows());
+    {
+      const py::gil_scoped_release release;
+      pool_.with(stream_id, [&](Session& session) {
+        session.process_many(read.batch(), records.results, times.view());
+      });
+    }
+    return records.array;
+  }
+
+  Score score(std::string_view stream_id, py::handle row) const {
+    ReadRow read(row);
+    return existing(stream_id, [&](Session& session) { return session.score(read.row()); });
+  }
+
+  // With what the contributions are of, since the stream may be another one at the next call.
+  py::tuple explain(std::string_view stream_id, py::handle row) const {
+    ReadRow read(row);
+    const auto [explained, columns, features, origins] = existing(stream_id, [&](Session& session) {
+      ExplainedScore explained = session.explain(read.row());
+      return std::tuple(std::move(explained), session.columns(), session.feature_names(),
+                        session.feature_columns());
+    });
+    return py::make_tuple(to_python(explained), columns, features, origins);
+  }
+
+  py::dict stats(std::string_view stream_id) const {
+    return to_python(existing(stream_id, [](Session& session) { return session.stats(); }));
+  }
+
+  void retrain(std::string_view stream_id) {
+    existing(stream_id, [](Session& session) { session.retrain(); });
+  }
+
+  void reset(std::string_view stream_id) {
+    existing(stream_id, [](Session& session) { session.reset(); });
+  }
+
+  void wait(std::string_view stream_id) const {
+    for (;;) {
+      const std::function<void()> waiter = existing(stream_id, [](Session& session) {
+        session.adopt();
+        return session.waiter();
+      });
+      if (!waiter) return;
+      const py::gil_scoped_release release;
+      waiter();
+    }
+  }
+
+  void remove(std::string_view stream_id) {
+    existing(stream_id, [](const Session& /*there is one*/) {});
+    const py::gil_scoped_release release;
+    pool_.remove(stream_id);
+  }
+
+  py::bytes snapshot(std::string_view stream_id) const {
+    return to_python(existing(stream_id, [](Session& session) { return session.snapshot(); }));
+  }
+
+  void restore(std::string_view stream_id, const py::bytes& data) {
+    Session session = restore_session(data);
+    const py::gil_scoped_release release;
+    pool_.insert_or_assign(stream_id, std::move(session));
+  }
+
+  bool contains(std::string_view stream_id) const {
+    const py::gil_scoped_release release;
+    return pool_.contains(stream_id);
+  }
+
+  std::size_t size() const {
+    const py::gil_scoped_release release;
+    return pool_.size();
+  }
+
+  std::vector<std::string> stream_ids() const {
+    const py::gil_scoped_release release;
+    return pool_.stream_ids();
+  }
+
+ private:
+  template <class Use>
+  std::invoke_result_t<const Use&, Session&> existing(std::string_view stream_id,
+                                                      const Use& use) const {
+    const py::gil_scoped_release release;
+    return pool_.with_existing(stream_id, use);
+  }
+
+  DetectorPool<Session> pool_;
+};
+
+}  // namespace
+
+void bind_pool(py::module_& module) {
+  py::class_<Pool>(module, "Pool", "Streaming detectors by id; see freshet.DetectorPool.")
+      .def(py::init([](const py::dict& settings) {
+             return std::make_unique<Pool>(Session(to_json(settings, "")));
+           }),
+           "settings"_a, "__init__(self, settings)\n--\n\n")
+      .def("process", &Pool::process, "stream_id"_a, "row"_a, "timestamp"_a = py::none(),
+           "process(self, stream_id, row, timestamp=None)\n--\n\n")
+      .def("process_many", &Pool::process_many, "stream_id"_a, "rows"_a, "names"_a = py::none(),
+           "timestamps"_a = py::none(),
+           "process_many(self, stream_id, rows, names=None, timestamps=None)\n--\n\n")
+      .def("score", &Pool::score, "stream_id"_a, "row"_a, "score(self, stream_id, row)\n--\n\n")
+      .def("explain", &Pool::explain, "stream_id"_a, "row"_a,
+           "explain(self, stream_id, row)\n--\n\n")
+      .def("stats", &Pool::stats, "stream_id"_a, "stats(self, stream_id)\n--\n\n")
+      .def("retrain", &Pool::retrain, "stream_id"_a, "retrain(self, stream_id)\n--\n\n")
+      .def("reset", &Pool::reset, "stream_id"_a, "reset(self, stream_id)\n--\n\n")
+      .def("wait", &Pool::wait, "stream_id"_a, "wait(self, stream_id)\n--\n\n")
+      .def("remove", &Pool::remove, "stream_id"_a, "remove(self, stream_id)\n--\n\n")
+      .def("snapshot", &Pool::snapshot, "stream_id"_a, "snapshot(self, stream_id)\n--\n\n")
+      .def("restore", &Pool::restore, "stream_id"_a, "data"_a,
+           "restore(self, stream_id, data)\n--\n\n")
+      .def("contains", &Pool::contains, "stream_id"_a, "contains(self, stream_id)\n--\n\n")
+      .def("stream_ids", &Pool::stream_ids, "stream_ids(self)\n--\n\n")
+      .def("__len__", &Pool::size, "__len__(self)\n--\n\n");
+}
+
+}  // namespace freshet::python
