@@ -1,0 +1,398 @@
+"""``./dev bench``: all figures in one run, in one table, next to what they should be.
+
+The C++ programs have to be built (``./dev bench`` sees to it). PyOD, the pipeline of Polars and
+PyOD, and freshet are measured one after the other in this one run on one machine; ratios are never
+taken from different runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import functools
+import json
+import os
+import platform
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import peer
+import python_side
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROOT = Path(__file__).resolve().parent.parent
+N_TRAINING_ROWS = 1000
+N_COLUMNS = 5
+PIPELINE: dict[str, Any] = {
+    "window_size": 1000,
+    "retrain_interval": 100,
+    "rolling_windows": [5, 10, 20],
+    "lag_periods": [1, 2, 3],
+}
+BACKENDS = {"ecod": "Ecod", "copod": "Copod", "hbos": "Hbos", "loda": "Loda"}
+
+
+class Measurements:
+    """Every measurement, made when it is first asked for and then kept."""
+
+    def __init__(self, build: Path, output: Path, *, quick: bool) -> None:
+        self._programs = build / "benchmarks"
+        self._output = output
+        self._quick = quick
+        self.rows = np.random.default_rng(0).standard_normal(
+            (22_000 if quick else 102_000, N_COLUMNS)
+        )
+
+    def _program(self, name: str, *arguments: str) -> str:
+        path = self._programs / name
+        if not path.is_file():
+            raise SystemExit(f"{path} is not built: run ./dev bench, or build freshet_benchmarks")
+        return subprocess.run(
+            [str(path), *arguments], check=True, capture_output=True, text=True
+        ).stdout
+
+    @functools.cached_property
+    def micro_ns(self) -> dict[str, float]:
+        """Google Benchmark's medians of real time."""
+        raw = self._output / "microbenchmarks.json"
+        self._program(
+            "freshet_microbenchmarks",
+            f"--benchmark_min_time={0.05 if self._quick else 0.3}",
+            f"--benchmark_repetitions={3 if self._quick else 7}",
+            "--benchmark_report_aggregates_only=true",
+            f"--benchmark_out={raw}",
+            "--benchmark_out_format=json",
+        )
+        units = {"ns": 1.0, "us": 1e3, "ms": 1e6}
+        return {
+            entry["run_name"]: entry["real_time"] * units[entry["time_unit"]]
+            for entry in json.loads(raw.read_text(encoding="utf-8"))["benchmarks"]
+            if entry["aggregate_name"] == "median"
+        }
+
+    @functools.cached_property
+    def _rows_file(self) -> Path:
+        path = self._output / "rows.f64"
+        path.write_bytes(self.rows.tobytes())
+        return path
+
+    @functools.cached_property
+    def streaming(self) -> dict[str, Any]:
+        """Percentiles of ``process``."""
+        text = self._program("freshet_streaming", "latencies", str(self._rows_file))
+        (self._output / "streaming.json").write_text(text, encoding="utf-8")
+        report: dict[str, Any] = json.loads(text)
+        return report
+
+    @functools.cached_property
+    def memory(self) -> dict[str, Any]:
+        """Bytes of a detector."""
+        text = self._program("freshet_memory")
+        (self._output / "memory.json").write_text(text, encoding="utf-8")
+        report: dict[str, Any] = json.loads(text)
+        return report
+
+    @functools.cache  # noqa: B019 (one object that lives as long as the program)
+    def pyod_row_ns(self, backend: str) -> float:
+        """PyOD's ``decision_function`` of one row."""
+        return peer.one_row_ns(backend, self.rows, N_TRAINING_ROWS, 30 if self._quick else 300)
+
+    @functools.cache  # noqa: B019
+    def pyod_fit_ns(self, backend: str) -> float:
+        """PyOD's ``fit``."""
+        return peer.fit_ns(backend, self.rows[:N_TRAINING_ROWS], 3 if self._quick else 11)
+
+    @functools.cached_property
+    def pipeline_rows_per_second(self) -> float:
+        """The pipeline of Polars and PyOD."""
+        return peer.pipeline_rows_per_second(self.rows, 100 if self._quick else 500, **PIPELINE)
+
+    @functools.cached_property
+    def python_rows_per_second(self) -> float:
+        """Our detector from Python, with trainings."""
+        return python_side.inline_rows_per_second(self.rows)
+
+    @functools.cached_property
+    def costs_ns(self) -> dict[str, dict[str, float]]:
+        """Mean costs of a row by settings: in C++ and from Python, the best of several rounds.
+
+        The sides take turns, so that a change of the machine's pace during the run hits both.
+        """
+        best: dict[str, dict[str, float]] = {settings: {} for settings in SETTINGS}
+
+        def offer(settings: str, what: str, value: float) -> None:
+            best[settings][what] = min(value, best[settings].get(what, value))
+
+        for _ in range(2 if self._quick else 5):
+            report = json.loads(self._program("freshet_streaming", "costs", str(self._rows_file)))
+            for settings, keywords in SETTINGS.items():
+                offer(settings, "process", report["process_ns"][settings])
+                offer(settings, "process_many", report["process_many_ns"][settings])
+                rows = self.rows
+                offer(settings, "list", python_side.process_ns(keywords, rows, as_lists=True))
+                offer(settings, "array", python_side.process_ns(keywords, rows, as_lists=False))
+                offer(settings, "batch", python_side.process_many_ns(keywords, rows))
+        return best
+
+
+SETTINGS = {"bare": python_side.BARE, "features": python_side.FEATURES}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A row of the table: what is measured, and what it should be."""
+
+    name: str
+    unit: str
+    measure: Callable[[Measurements], float]
+    at_most: float | None = None
+    at_least: float | None = None
+    note: Callable[[Measurements], str] = lambda _: ""
+
+    @property
+    def target(self) -> str:
+        """What it should be, in words."""
+        if self.at_most is not None:
+            return f"<= {self.at_most:,g}"
+        return f">= {self.at_least:,g}" if self.at_least is not None else ""
+
+    def is_met(self, value: float) -> bool | None:
+        """Return whether `value` is what it should be; None without a target."""
+        if self.at_most is not None:
+            return value <= self.at_most
+        return value >= self.at_least if self.at_least is not None else None
+
+
+def figures() -> list[Figure]:
+    """Return the rows of the table."""
+    table: list[Figure] = []
+
+    def add(*arguments: Any, **keywords: Any) -> None:
+        table.append(Figure(*arguments, **keywords))
+
+    def score(m: Measurements, backend: str, width: int = N_COLUMNS) -> float:
+        return m.micro_ns[f"score<freshet::{BACKENDS[backend]}>/{width}"]
+
+    def fit(m: Measurements, backend: str, width: int = N_COLUMNS) -> float:
+        return m.micro_ns[f"fit<freshet::{BACKENDS[backend]}>/{width}"]
+
+    limits = {"ecod": (300, 2000), "copod": (300, 2000), "hbos": (80, 300), "loda": (1000, 500)}
+    for name, (at_most, at_least) in limits.items():
+        add(f"score/{name}", "ns", functools.partial(score, backend=name), at_most=at_most)
+        add(
+            f"score/{name} against PyOD",
+            "x",
+            lambda m, name=name: m.pyod_row_ns(name) / score(m, name),
+            at_least=at_least,
+            note=lambda m, name=name: f"PyOD {m.pyod_row_ns(name) / 1e3:,.0f} µs",
+        )
+    for name in BACKENDS:
+        add(f"score/{name} of 80 columns", "ns", functools.partial(score, backend=name, width=80))
+    for name in BACKENDS:
+        add(
+            f"fit/{name}",
+            "µs",
+            lambda m, name=name: fit(m, name) / 1e3,
+            note=lambda m, name=name: (
+                f"PyOD {m.pyod_fit_ns(name) / 1e3:,.0f} µs, "
+                f"x{m.pyod_fit_ns(name) / fit(m, name):,.0f}; "
+                f"80 columns {fit(m, name, 80) / 1e3:,.0f} µs"
+            ),
+        )
+    for window in (10, 100, 1000, 10_000, 100_000):
+        add(f"rolling/window {window:,}", "ns", lambda m, w=window: m.micro_ns[f"rolling/{w}"])
+
+    def latency(m: Measurements, mode: str) -> dict[str, float]:
+        values: dict[str, float] = m.streaming[mode]["latency_ns"]
+        return values
+
+    def percentiles(m: Measurements, mode: str) -> str:
+        l = latency(m, mode)  # noqa: E741
+        return (
+            f"p95 {l['p95'] / 1e3:.2f}, p99 {l['p99'] / 1e3:.2f}, p99.9 {l['p99.9'] / 1e3:,.1f}, "
+            f"max {l['max'] / 1e3:,.0f} µs; {m.streaming[mode]['trainings']} trainings"
+        )
+
+    for mode, name, at_most in (
+        ("background", "process/background, p50", 5.0),
+        ("background_paced", "process/background, a row every 50 µs, p50", None),
+        ("inline", "process/inline, p50", None),
+    ):
+        add(
+            name,
+            "µs",
+            lambda m, mode=mode: latency(m, mode)["p50"] / 1e3,
+            at_most=at_most,
+            note=functools.partial(percentiles, mode=mode),
+        )
+    add(
+        "process/while a training runs, p50",
+        "µs",
+        lambda m: m.streaming["background_paced"]["latency_while_retraining_ns"]["p50"] / 1e3,
+        note=lambda m: "p99 {p99:.2f} µs of {n:,} rows".format(
+            p99=m.streaming["background_paced"]["latency_while_retraining_ns"]["p99"] / 1e3,
+            n=m.streaming["background_paced"]["latency_while_retraining_ns"]["n"],
+        ),
+    )
+    add(
+        "process/inline against Polars and PyOD",
+        "x",
+        lambda m: m.streaming["inline"]["rows_per_second"] / m.pipeline_rows_per_second,
+        at_least=300,
+        note=lambda m: (
+            f"{m.streaming['inline']['rows_per_second']:,.0f} points/s against "
+            f"{m.pipeline_rows_per_second:,.1f}"
+        ),
+    )
+    add(
+        "process/inline from Python against Polars and PyOD",
+        "x",
+        lambda m: m.python_rows_per_second / m.pipeline_rows_per_second,
+        note=lambda m: f"{m.python_rows_per_second:,.0f} points/s",
+    )
+    for name in BACKENDS:
+        add(
+            f"memory/{name}",
+            "KiB",
+            lambda m, name=name: m.memory[name]["inline"]["steady_bytes"] / 1024,
+            at_most=160 if name == "ecod" else None,
+            note=lambda m, name=name: (
+                f"while training {m.memory[name]['inline']['peak_bytes'] / 1024:,.0f} KiB inline, "
+                f"{m.memory[name]['background']['peak_bytes'] / 1024:,.0f} KiB in the background"
+            ),
+        )
+    for settings in SETTINGS:
+        what = "5 columns" if settings == "bare" else "80 features"
+        for kind in ("list", "array"):
+            add(
+                f"python/process of a{'n' * (kind == 'array')} {kind}, {what}, above C++",
+                "µs",
+                lambda m, s=settings, k=kind: (m.costs_ns[s][k] - m.costs_ns[s]["process"]) / 1e3,
+                at_most=2.0,
+                note=lambda m, s=settings, k=kind: (
+                    f"{m.costs_ns[s][k] / 1e3:.2f} µs against {m.costs_ns[s]['process'] / 1e3:.2f}"
+                ),
+            )
+        add(
+            f"python/process_many, {what}, above C++",
+            "%",
+            lambda m, s=settings: (
+                100.0 * (m.costs_ns[s]["batch"] / m.costs_ns[s]["process_many"] - 1.0)
+            ),
+            at_most=10.0,
+            note=lambda m, s=settings: (
+                f"{m.costs_ns[s]['batch']:,.0f} ns/row against {m.costs_ns[s]['process_many']:,.0f}"
+            ),
+        )
+    return table
+
+
+def machine(build: Path) -> dict[str, Any]:
+    """Return what the figures depend on."""
+    cpu = platform.processor() or platform.machine()
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        cpu = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        pass
+    return {
+        "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
+        "cpu": cpu,
+        "cores": os.cpu_count(),
+        "load_before": os.getloadavg()[0],
+        "system": f"{platform.system()} {platform.release()}",
+        "compiler": _compiler(build),
+        "python": platform.python_version(),
+        **{name: version(name) for name in ("freshet", "numpy", "polars", "pyod")},
+    }
+
+
+def _compiler(build: Path) -> str:
+    try:
+        cache = (build / "CMakeCache.txt").read_text(encoding="utf-8")
+    except OSError:
+        return "unknown"
+    settings = dict(re.findall(r"^(\w+):\w+=(.*)$", cache, flags=re.MULTILINE))
+    program = settings.get("CMAKE_CXX_COMPILER", "c++")
+    answer = subprocess.run([program, "--version"], check=False, capture_output=True, text=True)
+    flags = f"{settings.get('CMAKE_CXX_FLAGS', '')} {settings.get('CMAKE_CXX_FLAGS_RELEASE', '')}"
+    name = answer.stdout.splitlines()[0] if answer.stdout else program
+    return f"{name}, {' '.join(flags.split())}"
+
+
+def markdown(report: dict[str, Any]) -> str:
+    """Return the table as benchmarks/README.md keeps it."""
+    about = report["machine"]
+    lines = [
+        f"{about['date']}, {about['cores']} cores of {about['cpu']}, {about['system'].split()[0]}, "
+        f"{about['compiler']}; Python {about['python']}, NumPy {about['numpy']}, "
+        f"Polars {about['polars']}, PyOD {about['pyod']}. Load before: {about['load_before']:.1f}.",
+        "",
+        "| | measured | target | | |",
+        "|---|---:|---:|---|---|",
+    ]
+    for figure in report["figures"]:
+        verdict = {True: "met", False: "**missed**", None: ""}[figure["met"]]
+        target = figure["target"].replace("<=", "≤").replace(">=", "≥")
+        cells = (f"{figure['value']:,.2f} {figure['unit']}", target, verdict, figure["note"])
+        lines.append(f"| {figure['name']} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer repetitions: a rough answer")
+    parser.add_argument(
+        "--filter", metavar="REGEX", default="", help="only figures whose name matches"
+    )
+    parser.add_argument("--build", type=Path, default=ROOT / "build" / "release", metavar="FOLDER")
+    parser.add_argument("--output", type=Path, default=ROOT / "build" / "bench", metavar="FOLDER")
+    parser.add_argument("--check", action="store_true", help="fail when a target is missed")
+    return parser.parse_args()
+
+
+def main() -> int:
+    options = _parse()
+    options.output.mkdir(parents=True, exist_ok=True)
+    chosen = [figure for figure in figures() if re.search(options.filter, figure.name)]
+    if not chosen:
+        print(f"no figure matches {options.filter!r}", file=sys.stderr)
+        return 2
+    about = machine(options.build)
+    print(", ".join(f"{name} {value}" for name, value in about.items()))
+    if about["load_before"] > 0.5:
+        print(f"note: the machine is busy (load {about['load_before']:.1f}), figures will be worse")
+    measurements = Measurements(options.build, options.output, quick=options.quick)
+    width = max(len(figure.name) for figure in chosen)
+    print(f"\n{'':{width}}  {'measured':>12}       {'target':>9}")
+    results = []
+    for figure in chosen:
+        value = figure.measure(measurements)
+        note = figure.note(measurements)
+        met = figure.is_met(value)
+        verdict = {True: "met", False: "MISSED", None: ""}[met]
+        line = f"{figure.name:{width}}  {value:12,.2f} {figure.unit:4}  {figure.target:>9}"
+        print(f"{line}  {verdict:6}  {note}".rstrip(), flush=True)
+        results.append(
+            {"name": figure.name, "value": value, "unit": figure.unit, "target": figure.target,
+             "met": met, "note": note}
+        )  # fmt: skip
+    report = {"machine": about, "quick": options.quick, "figures": results}
+    path = options.output / "results.json"
+    path.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    (options.output / "results.md").write_text(markdown(report), encoding="utf-8")
+    missed = [result["name"] for result in results if result["met"] is False]
+    print(f"\n{path}" + (f"\nmissed: {', '.join(missed)}" if missed else ""))
+    return 1 if missed and options.check else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
