@@ -1,0 +1,95 @@
+"""Every block of code in the documentation runs."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "benchmarks" / "README.md"]
+DOCUMENTS += sorted((ROOT / "docs").glob("*.md"))
+COMPILER = os.environ.get("CXX") or shutil.which("c++") or "c++"
+
+
+def blocks(document, language):
+    """Yield the line and the text of every block in a language."""
+    text = document.read_text(encoding="utf-8")
+    for found in re.finditer(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE):
+        yield text.count("\n", 0, found.start()) + 2, found.group(1)
+
+
+def name(document):
+    return str(document.relative_to(ROOT))
+
+
+def no_network(*_, **__):
+    raise OSError("tests do without a network")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name)
+def test_python_blocks_run(document, monkeypatch, tmp_path):
+    # One after the other in one namespace: a later block may go on where an earlier one stopped.
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr("urllib.request.urlopen", no_network)
+    namespace = {"__name__": "__main__"}
+    for line, code in blocks(document, "python"):
+        # Blank lines in front, so that an error shows the document's line.
+        exec(compile("\n" * (line - 1) + code, str(document), "exec"), namespace)
+
+
+@pytest.mark.parametrize(
+    ("document", "line", "code"),
+    [
+        pytest.param(document, line, code, id=f"{name(document)}:{line}")
+        for document in DOCUMENTS
+        for line, code in blocks(document, "cpp")
+    ],
+)
+def test_cpp_blocks_compile_and_run(document, line, code, tmp_path):
+    source = tmp_path / "block.cpp"
+    source.write_text(f'#line {line} "{document}"\n{code}', encoding="utf-8")
+    program = tmp_path / "block"
+    # Where Debian and Fedora have Eigen.
+    eigen = ["-isystem", "/usr/include/eigen3"]
+    if "Eigen/" in code and not Path("/usr/include/eigen3").is_dir():
+        pytest.skip("Eigen is not installed")
+    if "io/any_detector" in code and not Path("/usr/include/nlohmann/json.hpp").is_file():
+        pytest.skip("nlohmann_json is not installed")
+    command = [COMPILER, "-std=c++20", "-O0", "-Wall", "-Wextra", "-Werror", "-pthread"]
+    command += ["-I", str(ROOT / "include"), *eigen, str(source), "-o", str(program)]
+    compiled = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert compiled.returncode == 0, compiled.stderr
+    subprocess.run([str(program)], check=True, capture_output=True, timeout=60)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name)
+def test_links_within_the_repository_lead_somewhere(document):
+    text = document.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)", text):
+        assert (document.parent / target).exists(), f"{name(document)} links to {target}"
+
+
+def test_every_error_id_is_documented():
+    header = (ROOT / "include" / "freshet" / "core" / "error.hpp").read_text(encoding="utf-8")
+    codes = re.search(r"enum class ErrorCode[^{]*{(.*?)};", header, re.DOTALL).group(1)
+    text = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
+    documented = re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)
+    exceptions = {"ConfigurationError", "DataError", "NotReadyError", "FitError", "SnapshotError"}
+    exceptions |= {"UnknownStreamError"}
+    ids = re.findall(r"^\s*(\w+),", codes, re.MULTILINE)
+    assert sorted(set(documented) - exceptions) == sorted(ids)
+    assert len(documented) == len(set(documented))
+
+
+def test_every_backend_is_documented():
+    import freshet
+
+    text = (ROOT / "docs" / "backends.md").read_text(encoding="utf-8")
+    for backend in freshet.backends():
+        assert f"## {backend.name}\n" in text
+        for parameter in backend.parameters:
+            assert f"`{parameter}" in text
