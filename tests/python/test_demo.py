@@ -11,10 +11,6 @@ from freshet import datasets
 from freshet.demo import __main__ as demo
 from freshet.demo import evaluation, pipeline, report
 
-needs_nab = pytest.mark.skipif(
-    not os.environ.get("FRESHET_DATA"), reason="FRESHET_DATA does not name a copy of NAB"
-)
-
 
 @pytest.fixture
 def simulated(monkeypatch, tmp_path):
@@ -48,19 +44,19 @@ def verdicts(n, anomalous, cold=10):
     )
 
 
-@needs_nab
-def test_the_real_series_is_read_well(capsys, tmp_path):
+def test_the_series_at_hand_is_read_well(capsys, tmp_path):
+    # NAB's own where FRESHET_DATA or the cache has it, else the simulated one.
     assert demo.main(["--json", "--out", str(tmp_path / "taxi.png")]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert found["source"] == "FRESHET_DATA"
+    assert found["source"] in ("FRESHET_DATA", "cache", "simulated")
+    assert (found["source"] == "FRESHET_DATA") == bool(os.environ.get("FRESHET_DATA"))
     assert found["n_points"] == 10320
     assert found["n_found"] >= 4
-    assert found["n_false_alarms"] <= 3
+    assert found["n_false_alarms"] <= (8 if found["simulated"] else 3)
     assert found["n_model_versions"] == 27
     assert (tmp_path / "taxi.png").stat().st_size > 10_000
 
 
-@needs_nab
 def test_two_runs_agree_in_everything_but_time(capsys, tmp_path):
     runs = []
     for _ in range(2):

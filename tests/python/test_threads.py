@@ -70,7 +70,7 @@ def test_one_detector_in_many_threads(retrain: str) -> None:
     stats = detector.stats()
     # Every row was processed once, none was lost.
     np.testing.assert_array_equal(np.sort(indices), np.arange(50, stats.total_processed))
-    assert stats.model_version > 10
+    assert stats.model_version > 3
     assert stats.failed_retrains == 0
 
 
@@ -217,7 +217,7 @@ def test_the_probe_notices_a_call_that_holds_the_gil(
 
 
 def test_waiting_holds_nobody_up() -> None:
-    slow = {"n_bins": "auto", "n_random_cuts": 2000}
+    slow = {"n_bins": "auto", "n_random_cuts": 10_000}
     detector = StreamingDetector("loda", backend_params=slow, min_samples=300, window_size=300)
     detector.process_many(X[:399])
     assert detector.process(X[399]).status in ("ready", "retraining")
@@ -225,7 +225,7 @@ def test_waiting_holds_nobody_up() -> None:
     waiter = threading.Thread(target=detector.wait)
     waiter.start()
     # While the other thread waits for the training, rows go on with the model at hand.
-    assert detector.process_many(X[:50]).model_version.max() < 3
+    assert detector.process_many(X[:20]).model_version.max() < 3
     waiter.join()
     assert detector.stats().model_version > 1
 

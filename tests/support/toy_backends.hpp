@@ -116,6 +116,18 @@ struct FailingBackend {
   }
 };
 
+/// MeanDistance whose training throws a number while the switch is on.
+struct ThrowingBackend {
+  static constexpr std::string_view name = "throwing";
+  using Model = MeanDistanceModel;
+  std::shared_ptr<std::atomic<bool>> throws = std::make_shared<std::atomic<bool>>(false);
+
+  [[nodiscard]] Model fit(MatrixView rows, Seed seed) const {
+    if (*throws) throw 42;  // NOLINT(hicpp-exception-baseclass)
+    return MeanDistance{}.fit(rows, seed);
+  }
+};
+
 /// Keeps tasks until the test runs them.
 class HeldExecutor final : public Executor {
  public:

@@ -148,7 +148,7 @@ def as_seconds(timestamp: Any) -> float:
         pass
     raise DataError(
         f"the timestamp is of type {type(timestamp).__name__}: expected a number or a date",
-        id="timestamp_out_of_order",
+        id="timestamp_invalid",
         field="timestamp",
         expected="seconds, datetime or numpy.datetime64",
     )

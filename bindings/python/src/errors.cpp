@@ -1,6 +1,7 @@
 #include <exception>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include <pybind11/pybind11.h>
@@ -17,8 +18,14 @@ namespace freshet::python {
 
 namespace {
 
+// Whatever the bytes are: a message may quote a damaged snapshot.
+py::object to_str(std::string_view text) {
+  return py::reinterpret_steal<py::object>(
+      PyUnicode_DecodeUTF8(text.data(), static_cast<Py_ssize_t>(text.size()), "replace"));
+}
+
 py::object or_none(const std::string& text) {
-  return text.empty() ? py::object(py::none()) : py::object(py::str(text));
+  return text.empty() ? py::object(py::none()) : to_str(text);
 }
 
 py::object or_none(std::optional<std::size_t> number) {
@@ -39,7 +46,7 @@ void raise(const Error& error) {
   using namespace pybind11::literals;
   const py::object type = py::module_::import("freshet.errors").attr(class_name(error));
   const py::object exception =
-      type(error.what(), "id"_a = std::string(error.id()), "field"_a = or_none(error.field()),
+      type(to_str(error.what()), "id"_a = to_str(error.id()), "field"_a = or_none(error.field()),
            "expected"_a = or_none(error.expected()), "row"_a = or_none(error.row()),
            "column"_a = or_none(error.column()));
   PyErr_SetObject(type.ptr(), exception.ptr());

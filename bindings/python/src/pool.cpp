@@ -40,16 +40,16 @@ class Pool {
     ReadRow read(row);
     const std::optional<double> time = read_timestamp(timestamp);
     Result result;
-    const auto process = [&](Session& session) { result = session.process(read.row(), time); };
+    const auto use = [&](Session& session) { result = session.process(read.row(), time); };
     // Scoring a row takes less time than giving the GIL away and getting it back.
     const bool done = pool_.try_with(stream_id, [&](Session& session) {
       std::optional<py::gil_scoped_release> release;
       if (session.may_train()) release.emplace();
-      process(session);
+      use(session);
     });
     if (!done) {
       const py::gil_scoped_release release;
-      pool_.with(stream_id, process);
+      pool_.with(stream_id, use);
     }
     return result;
   }

@@ -75,6 +75,11 @@ DataError shape_error(const std::string& what, const std::string& expected, std:
           {row, std::nullopt}};
 }
 
+// A value's __float__ has changed the row that is being read.
+DataError unsteady(std::size_t row) {
+  return shape_error("changing its size", "a row that stays as it is", row);
+}
+
 }  // namespace
 
 ReadRow::ReadRow(py::handle source, std::size_t index) {
@@ -110,6 +115,7 @@ void ReadRow::read_dict(py::handle dict, std::size_t index) {
       names_[column] = read_name(key, index);
       values_[column] = read_number(value, index, column, names_[column]);
     }
+    if (n_keys_ != size) throw unsteady(index);
   } catch (...) {
     release_keys();  // the destructor of an object half made does not run
     throw;
@@ -120,9 +126,9 @@ void ReadRow::read_sequence(py::handle sequence, std::size_t index) {
   const auto size = static_cast<std::size_t>(PySequence_Fast_GET_SIZE(sequence.ptr()));
   values_.resize(size);
   for (std::size_t i = 0; i < size; ++i) {
-    // Looked up every time: a value's __float__ might change the list.
+    // Looked up every time, since reading a value may change the list.
     if (static_cast<std::size_t>(PySequence_Fast_GET_SIZE(sequence.ptr())) != size) {
-      throw shape_error("changing its size", "a row that stays as it is", index);
+      throw unsteady(index);
     }
     PyObject* item = PySequence_Fast_GET_ITEM(sequence.ptr(), static_cast<Py_ssize_t>(i));
     values_[i] = read_number(item, index, i);
@@ -179,11 +185,12 @@ ReadBatch::ReadBatch(const py::object& rows, const py::object& names) {
 
 void ReadBatch::read_rows(const py::list& rows) {
   Columns columns;
-  for (std::size_t i = 0; i < rows.size(); ++i) {
+  const std::size_t n_rows = rows.size();
+  for (std::size_t i = 0; i < n_rows; ++i) {
     ReadRow read(rows[i], i);
     const Row row = read.row();
     if (i == 0) {
-      copy_ = Matrix(rows.size(), row.values.size());
+      copy_ = Matrix(n_rows, row.values.size());
       names_.assign(row.names.begin(), row.names.end());
       columns = Columns(names_);
     }

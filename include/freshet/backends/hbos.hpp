@@ -131,8 +131,8 @@ struct Hbos {
 
   /// Trains on `rows` (n_rows × n_features, at least one row, finite). O(rows · columns); with
   /// automatic bins O(rows · log rows · columns).
-  /// Throws FitError, with the column, when a column's values are neither equal nor far enough
-  /// apart for bins of distinct edges.
+  /// Throws FitError, with the column, when values lie so close together that the density of a bin
+  /// is infinite.
   [[nodiscard]] HbosModel fit(MatrixView rows, Seed /*seed*/ = 0) const {
     validate();
     HbosModel model;
@@ -163,7 +163,7 @@ struct Hbos {
 inline void HbosModel::add_column(std::span<const double> values, const Hbos& backend) {
   const std::size_t j = bins_.size();
   const std::string what = "column " + std::to_string(j);
-  const std::vector<double> counts = bins_.add(values, backend.n_bins, what, {{}, j});
+  const std::vector<double> counts = bins_.add(values, backend.n_bins);
   const std::span<const double> edges = bins_.edges(j);
   const double n = std::reduce(counts.begin(), counts.end());
   double largest = -std::numeric_limits<double>::infinity();

@@ -74,11 +74,9 @@ class LodaModel {
   /// Reads or writes the model; see io/archive.hpp.
   template <class Archive>
   void serialize(Archive& archive) {
-    archive(variant_, means_, projections_, slacks_, bins_, probabilities_, surprises_,
-            training_scores_);
+    archive(variant_, means_, projections_, bins_, probabilities_, surprises_, training_scores_);
     archive.require(variant_ <= Variant::paper, "variant");
-    archive.require(projections_.size() == n_cuts() && slacks_.size() == n_cuts() &&
-                        projections_.fits(n_features()),
+    archive.require(projections_.size() == n_cuts() && projections_.fits(n_features()),
                     "projections");
     archive.require(probabilities_.size() == bins_.n_bins(), "probabilities");
     archive.require(surprises_.size() == bins_.n_bins() + 2 * n_cuts(), "bin scores");
@@ -100,7 +98,7 @@ class LodaModel {
     const std::size_t place = scales_[cut].find(projected, reach);
     if (place != backendsdetail::BinScale::undecided) [[likely]]
       return surprises(cut)[place];
-    if (slacks_[cut] == 0.0) return surprise_at(cut, projected);
+    if (variant_ == Variant::paper) return surprise_at(cut, projected);
     return surprise_at(cut, backendsdetail::project_as_dot(projections_[cut], row));
   }
 
@@ -124,7 +122,6 @@ class LodaModel {
   Variant variant_ = Variant::pyod;
   std::vector<double> means_;  // of the training columns
   backendsdetail::ProjectionSet projections_;
-  std::vector<double> slacks_;         // pyod: per cut; 0 where the order of addition is ours
   backendsdetail::BinSet bins_;        // one histogram per cut
   std::vector<double> probabilities_;  // per bin
   std::vector<double> surprises_;      // per cut: of values below, in each bin, and above
@@ -165,8 +162,6 @@ struct Loda {
   /// Trains on `rows` (n_rows × n_features, at least one row, finite) with projections drawn from
   /// `seed`: the same on every platform, but not those that PyOD draws from the same number.
   /// O(cuts · rows · √columns).
-  /// Throws FitError when a projection's values are neither equal nor far enough apart for bins
-  /// of distinct edges.
   [[nodiscard]] LodaModel fit(MatrixView rows, Seed seed = 0) const;
 
   /// The same with given projections, `n_random_cuts` × n_features, finite; zeros cost nothing.
@@ -209,8 +204,7 @@ inline void LodaModel::explain(RowView row, std::span<double> contributions) con
 
 inline void LodaModel::add_histogram(std::span<const double> projected, BinCount n_bins) {
   constexpr double of_empty_bin = 1e-12;
-  const std::string what = "projection " + std::to_string(bins_.size());
-  std::vector<double> counts = bins_.add(projected, n_bins, what);
+  std::vector<double> counts = bins_.add(projected, n_bins);
   for (double& count : counts) count += of_empty_bin;
   const double total = backendsdetail::numpy_sum(counts);
   for (const double count : counts) probabilities_.push_back(count / total);
@@ -241,21 +235,10 @@ inline void LodaModel::find_scales() {
 
 inline std::vector<double> LodaModel::fit_cut(std::size_t cut, MatrixView rows, BinCount n_bins) {
   const backendsdetail::Projection terms = projections_[cut];
-  if (variant_ == Variant::pyod) {
-    std::vector<double> projected = backendsdetail::project_rows_as_product(terms, rows);
-    try {
-      add_histogram(projected, n_bins);
-      slacks_.push_back(backendsdetail::rounding_slack(terms));
-      return projected;
-      // NOLINTNEXTLINE(bugprone-empty-catch)
-    } catch (const FitError&) {
-      // PyOD gives up here. But the values may be constant and differ only because some rows are
-      // added up in another order; in one order there are bins for them.
-    }
-  }
-  std::vector<double> projected = backendsdetail::project_rows(terms, rows);
+  const bool is_pyod = variant_ == Variant::pyod;
+  std::vector<double> projected = is_pyod ? backendsdetail::project_rows_as_product(terms, rows)
+                                          : backendsdetail::project_rows(terms, rows);
   add_histogram(projected, n_bins);
-  slacks_.push_back(0.0);
   return projected;
 }
 

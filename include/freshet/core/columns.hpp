@@ -4,8 +4,8 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "freshet/core/error.hpp"
@@ -37,31 +37,36 @@ class Columns {
   /// @throws DataError for a name that is unknown, comes twice or is missing.
   [[nodiscard]] std::vector<std::size_t> order(std::span<const std::string> given,
                                                std::size_t row = 0) const {
-    const std::string at_row = "row " + std::to_string(row) + ": ";
     std::vector<std::size_t> order;
     std::vector<bool> seen(names_.size(), false);
     for (const std::string& name : given) {
       const auto found = index_.find(name);
       if (found == index_.end()) {
-        throw DataError(ErrorCode::column_unknown, at_row + "unknown column \"" + name + "\"", name,
-                        "one of the columns " + joined(), {row, std::nullopt});
+        throw DataError(ErrorCode::column_unknown, at(row) + "unknown column \"" + name + "\"",
+                        name, "one of the columns " + joined(), {row, std::nullopt});
       }
       if (seen[found->second]) {
-        throw DataError(ErrorCode::column_duplicate, at_row + "column \"" + name + "\" comes twice",
-                        name, "every column once", {row, found->second});
+        throw DataError(ErrorCode::column_duplicate,
+                        at(row) + "column \"" + name + "\" comes twice", name, "every column once",
+                        {row, found->second});
       }
       seen[found->second] = true;
       order.push_back(found->second);
     }
     for (std::size_t i = 0; i < names_.size(); ++i) {
       if (seen[i]) continue;
-      throw DataError(ErrorCode::column_missing, at_row + "column \"" + names_[i] + "\" is missing",
-                      names_[i], "every one of the columns " + joined(), {row, i});
+      throw DataError(ErrorCode::column_missing,
+                      at(row) + "column \"" + names_[i] + "\" is missing", names_[i],
+                      "every one of the columns " + joined(), {row, i});
     }
     return order;
   }
 
  private:
+  [[nodiscard]] static std::string at(std::size_t row) {
+    return "row " + std::to_string(row) + ": ";
+  }
+
   [[nodiscard]] std::string joined() const {
     std::string all;
     for (const std::string& name : names_) all += (all.empty() ? "" : ", ") + name;

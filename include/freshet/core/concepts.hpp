@@ -16,13 +16,14 @@ namespace freshet {
 /// The only source of randomness a fit may use.
 using Seed = std::uint64_t;
 
-/// A trained model: immutable, so that any number of threads may score with it at once.
+/// A trained model: immutable, so that any number of threads may score with it at once. Copyable,
+/// and default constructible as something to restore into.
 ///
 /// - `score(row) noexcept`: the raw score of a row of `n_features()` values, larger is more
 ///   abnormal; must not allocate, lock or change anything.
 /// - `n_features()`: the width of the rows it was trained on.
 template <class M>
-concept Model = std::copyable<M> && requires(const M& model, RowView row) {
+concept Model = std::semiregular<M> && requires(const M& model, RowView row) {
   { model.score(row) } noexcept -> std::convertible_to<double>;
   { model.n_features() } -> std::convertible_to<std::size_t>;
 };

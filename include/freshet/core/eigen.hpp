@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cassert>
+#include <concepts>
 #include <cstddef>
 
 #include <Eigen/Core>
@@ -15,17 +17,34 @@ namespace freshet {
 /// A matrix of doubles as Eigen keeps it row by row.
 using RowMajorMatrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
-/// `matrix` (rows = observations) as a view; it must outlive the view. A matrix that is stored
-/// column by column is copied into a temporary, so pass a row-major one.
-[[nodiscard]] inline MatrixView as_view(
-    const Eigen::Ref<const RowMajorMatrix, 0, Eigen::OuterStride<>>& matrix) noexcept {
-  return {matrix.data(), static_cast<std::size_t>(matrix.rows()),
-          static_cast<std::size_t>(matrix.cols()), static_cast<std::size_t>(matrix.outerStride())};
+/// What can be seen without a copy: doubles in memory (not an expression still to be evaluated)
+/// whose rows are contiguous, that is row-major matrices, their blocks, and column vectors.
+template <class Derived>
+concept EigenRows =
+    std::same_as<typename Derived::Scalar, double> &&
+    (static_cast<unsigned>(Derived::Flags) & Eigen::DirectAccessBit) != 0 &&
+    (static_cast<bool>(Derived::IsRowMajor) || static_cast<int>(Derived::ColsAtCompileTime) == 1);
+
+/// `matrix` (rows = observations) as a view; the memory must outlive the view. Does not compile
+/// for matrices that Eigen keeps column by column, as `Eigen::MatrixXd`: evaluate those into a
+/// RowMajorMatrix first.
+template <class Derived>
+  requires EigenRows<Derived>
+[[nodiscard]] MatrixView as_view(const Eigen::MatrixBase<Derived>& matrix) noexcept {
+  const Derived& rows = matrix.derived();
+  const bool is_row_major = static_cast<bool>(Derived::IsRowMajor);
+  assert(!is_row_major || rows.innerStride() == 1);
+  const Eigen::Index stride = is_row_major ? rows.outerStride() : rows.innerStride();
+  return {rows.data(), static_cast<std::size_t>(rows.rows()), static_cast<std::size_t>(rows.cols()),
+          static_cast<std::size_t>(stride)};
 }
 
-/// `vector` as a row; it must outlive the view.
-[[nodiscard]] inline RowView as_row(const Eigen::Ref<const Eigen::VectorXd>& vector) noexcept {
-  return {vector.data(), static_cast<std::size_t>(vector.size())};
+/// A vector, of either kind, as a row; its memory must outlive the view.
+template <class Derived>
+  requires(EigenRows<Derived> && static_cast<bool>(Derived::IsVectorAtCompileTime))
+[[nodiscard]] RowView as_row(const Eigen::MatrixBase<Derived>& vector) noexcept {
+  assert(vector.derived().innerStride() == 1);
+  return {vector.derived().data(), static_cast<std::size_t>(vector.size())};
 }
 
 /// `view` as an Eigen matrix, for reading.

@@ -29,6 +29,7 @@ enum class ErrorCode : std::uint8_t {
   column_duplicate,
   batch_empty,
   timestamp_out_of_order,
+  timestamp_invalid,
   stream_unknown,
   not_ready,
   fit_failed,
@@ -40,12 +41,12 @@ enum class ErrorCode : std::uint8_t {
 
 /// The stable name of an error kind, for example `"value_non_finite"`.
 [[nodiscard]] constexpr std::string_view id(ErrorCode code) noexcept {
-  constexpr std::array<std::string_view, 19> names{
+  constexpr std::array<std::string_view, 20> names{
       "parameter_out_of_range", "parameter_unknown",  "parameter_type",   "backend_unknown",
       "value_non_finite",       "value_out_of_range", "width_mismatch",   "column_unknown",
       "column_missing",         "column_duplicate",   "batch_empty",      "timestamp_out_of_order",
-      "stream_unknown",         "not_ready",          "fit_failed",       "snapshot_truncated",
-      "snapshot_corrupt",       "snapshot_version",   "snapshot_mismatch"};
+      "timestamp_invalid",      "stream_unknown",     "not_ready",        "fit_failed",
+      "snapshot_truncated",     "snapshot_corrupt",   "snapshot_version", "snapshot_mismatch"};
   return names[static_cast<std::size_t>(code)];
 }
 

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -33,10 +34,19 @@ class Executor {
 /// A fixed number of threads that take tasks in the order they came.
 class ThreadPool final : public Executor {
  public:
+  /// Starts `n_threads` threads, or as many of them as the system gives.
+  /// @throws std::system_error when it gives none.
   explicit ThreadPool(std::size_t n_threads = 1) {
     n_threads = std::max<std::size_t>(n_threads, 1);
     threads_.reserve(n_threads);
-    for (std::size_t i = 0; i < n_threads; ++i) threads_.emplace_back([this] { work(); });
+    for (std::size_t i = 0; i < n_threads; ++i) {
+      try {
+        threads_.emplace_back([this] { work(); });
+      } catch (const std::system_error&) {
+        if (threads_.empty()) throw;
+        return;
+      }
+    }
   }
 
   /// Ends the tasks that are running and drops those that have not begun.

@@ -110,7 +110,11 @@ class Matrix {
   template <class Archive>
   void serialize(Archive& archive) {
     archive(n_rows_, n_columns_, values_);
-    archive.require(values_.size() == n_rows_ * n_columns_, "matrix size");
+    // By division, since a product of sizes from a damaged snapshot may wrap around.
+    archive.require(n_columns_ == 0 ? values_.empty()
+                                    : values_.size() % n_columns_ == 0 &&
+                                          values_.size() / n_columns_ == n_rows_,
+                    "matrix size");
   }
 
  private:

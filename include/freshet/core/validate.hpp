@@ -33,6 +33,17 @@ struct RowFault {
   return std::abs(value) <= max_magnitude;  // false for NaN
 }
 
+/// Whether all values could be features of acceptable values: differences and deviations of those
+/// may be a little larger than they are themselves.
+[[nodiscard]] inline bool features_acceptable(MatrixView rows) noexcept {
+  for (std::size_t i = 0; i < rows.n_rows(); ++i) {
+    for (const double value : rows.row(i)) {
+      if (!(std::abs(value) <= 4.0 * max_magnitude)) return false;
+    }
+  }
+  return true;
+}
+
 /// Checks one row of a batch. O(columns), no allocation.
 /// @return nothing when the row has `n_columns` acceptable values, else the first fault.
 [[nodiscard]] inline std::optional<RowFault> find_fault(RowView row, std::size_t n_columns,
@@ -86,6 +97,10 @@ struct RowFault {
               at_row + ": timestamp " + std::to_string(fault.value) +
                   " is earlier than the one before it",
               "timestamp", "not earlier than the previous row's", in_row};
+    case ErrorCode::timestamp_invalid:
+      return {fault.code,
+              at_row + ": the timestamp is " + (std::isnan(fault.value) ? "NaN" : "infinite"),
+              "timestamp", "a finite number", in_row};
     case ErrorCode::value_out_of_range:
       return {fault.code, at_row + ", column " + column_name() + ": magnitude above 1e100",
               column_name(), "a magnitude of at most 1e100", in_cell};

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -38,7 +39,8 @@ namespace freshet {
 ///
 /// The fields are those of StreamingConfig, plus `backend` (default `"ecod"`) and
 /// `backend_params`. When neither `columns` nor `n_features` is set, the first row that is accepted
-/// decides the width. Otherwise as StreamingDetector, at the cost of one virtual call per row.
+/// decides the width. Otherwise as StreamingDetector, at the cost of one virtual call per row; what
+/// depends on the type of the model (`generation()`) is not offered.
 class AnyDetector {
  public:
   /// @param executor where background training runs; `default_executor()` when null.
@@ -52,8 +54,11 @@ class AnyDetector {
     reader("backend_params", backend_parameters_);
     reader.require_all_known();
     if (config_.n_features == 0) config_.n_features = config_.columns.size();
-    check_settings();
-    if (config_.n_features > 0) start();
+    if (config_.n_features > 0) {
+      start();
+    } else {
+      check_settings();
+    }
   }
 
   AnyDetector(const AnyDetector& other)
@@ -106,6 +111,10 @@ class AnyDetector {
 
   /// See StreamingDetector::retrain.
   void retrain() { started().retrain(); }
+  /// See StreamingDetector::retrain_due.
+  [[nodiscard]] bool retrain_due() const noexcept {
+    return detector_ != nullptr && detector_->retrain_due();
+  }
   /// See StreamingDetector::wait.
   void wait() {
     if (detector_ != nullptr) detector_->wait();
@@ -131,9 +140,12 @@ class AnyDetector {
   }
 
   /// Names the columns of a detector that has seen no row yet.
-  /// @throws ConfigurationError unless the names differ from each other and match the width, if
-  /// that is set.
+  /// @throws ConfigurationError after the first row, and unless the names differ from each other
+  /// and match the width, if that is set.
   void name_columns(std::vector<std::string> names) {
+    const Statistics before = stats();
+    require_parameter(before.total_processed + before.dropped == 0, "columns",
+                      "named before the first row");
     AnyDetector named(*this);
     named.config_.columns = std::move(names);
     *this = named.with_width(named.config_.columns.size());
@@ -159,16 +171,20 @@ class AnyDetector {
   /// A detector that goes on where the one that was written stopped; see io/snapshot.hpp.
   template <class Archive>
   [[nodiscard]] static AnyDetector read(Archive& archive, std::shared_ptr<Executor> executor) {
-    std::string settings;
+    AnyDetector detector{std::move(executor)};
+    std::string parameters;
     bool is_started = false;
-    archive(settings, is_started);
-    const auto json = nlohmann::json::parse(settings, nullptr, /*allow_exceptions=*/false);
-    archive.require(!json.is_discarded(), "settings");
-    AnyDetector detector(json, std::move(executor));
-    archive.require(is_started == (detector.detector_ != nullptr), "settings");
+    archive(detector.backend_, parameters, detector.config_, is_started);
+    detector.backend_parameters_ =
+        nlohmann::json::parse(parameters, nullptr, /*allow_exceptions=*/false);
+    archive.require(detector.backend_parameters_.is_object(), "backend parameters");
+    archive.require(is_started == (detector.config_.n_features > 0), "settings");
     if (is_started) {
+      detector.start();
       detector.detector_->read(archive, detector.executor_);
       archive.require(detector.detector_->config() == detector.config_, "settings");
+    } else {
+      detector.check_settings();
     }
     return detector;
   }
@@ -177,15 +193,21 @@ class AnyDetector {
   template <class Archive>
   void serialize(Archive& archive) {
     static_assert(!Archive::is_reading, "an AnyDetector is made by AnyDetector::read");
-    archive(settings().dump(), detector_ != nullptr);
+    // Of the settings only the backend's parameters are JSON: they hold no text of the user's,
+    // whose names need not be valid UTF-8.
+    archive(backend_, complete_parameters(backend_, backend_parameters_).dump(), config_,
+            detector_ != nullptr);
     if (detector_ != nullptr) detector_->write(archive);
   }
 
  private:
+  /// Something to restore into.
+  explicit AnyDetector(std::shared_ptr<Executor> executor) : executor_(std::move(executor)) {}
+
   /// Throws what starting would, before the width is known.
   void check_settings() const {
     StreamingConfig checked = config_;
-    if (checked.n_features == 0) checked.n_features = 1;
+    checked.n_features = 1;
     (void)make(checked);
   }
 

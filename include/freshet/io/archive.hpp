@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "freshet/core/error.hpp"
@@ -80,6 +81,9 @@ class ArchiveWriter {
   void require(bool /*condition*/, std::string_view /*what*/) noexcept {}
   void require_available(std::size_t /*n_items*/, std::size_t /*item_size*/) noexcept {}
 
+  /// What was written, moved out.
+  [[nodiscard]] std::vector<std::byte> take() && { return std::move(bytes_); }
+
   /// What was written so far.
   [[nodiscard]] const std::vector<std::byte>& bytes() const noexcept { return bytes_; }
 
@@ -92,7 +96,7 @@ class ArchiveWriter {
       iodetail::to_little_endian<iodetail::Stored<T>>(raw);
       append(raw);
     } else {
-      // One function serves both directions, hence it is not const; writing changes nothing.
+      // One function serves both directions, so it is not const; when writing, it changes nothing.
       const_cast<T&>(value).serialize(*this);  // NOLINT(cppcoreguidelines-pro-type-const-cast)
     }
   }
@@ -128,7 +132,7 @@ class ArchiveWriter {
 };
 
 /// Reads values back from bytes. Whatever the bytes hold, reading ends in values or in a
-/// SnapshotError: sizes are compared with what is left before memory is taken for them.
+/// SnapshotError: the sizes of lists are compared with what is left before memory is taken.
 class ArchiveReader {
  public:
   static constexpr bool is_reading = true;

@@ -62,21 +62,18 @@ class JsonReader {
     return {ErrorCode::parameter_type, field + " must be " + expected, field, expected};
   }
 
-  static void read(const nlohmann::json& json, const std::string& field, bool& value) {
-    if (!json.is_boolean()) throw type_error(field, "true or false");
-    value = json.get<bool>();
-  }
   static void read(const nlohmann::json& json, const std::string& field, double& value) {
     if (!json.is_number()) throw type_error(field, "a number");
     value = json.get<double>();
   }
-  static void read(const nlohmann::json& json, const std::string& field, std::uint64_t& value) {
+  template <std::unsigned_integral T>
+  static void read(const nlohmann::json& json, const std::string& field, T& value) {
     if (!json.is_number_integer()) throw type_error(field, "an integer");
     if (!json.is_number_unsigned() && json.get<std::int64_t>() < 0) {
       throw ConfigurationError(ErrorCode::parameter_out_of_range, field + " must not be negative",
                                field, "at least 0");
     }
-    value = json.get<std::uint64_t>();
+    value = json.get<T>();
   }
   static void read(const nlohmann::json& json, const std::string& field, std::string& value) {
     if (!json.is_string()) throw type_error(field, "a string");

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstddef>
@@ -108,6 +109,7 @@ struct SnapshotHeader {
 /// @tparam Detector StreamingDetector of a backend that can be serialized, or AnyDetector.
 template <class Detector>
 [[nodiscard]] std::vector<std::byte> snapshot(Detector& detector) {
+  detector.adopt();  // a training that has ended is part of the state as its model
   ArchiveWriter state;
   state(Detector::snapshot_kind(), detector);
   iodetail::SnapshotHeader header;
@@ -116,7 +118,7 @@ template <class Detector>
   ArchiveWriter whole;
   whole(header);
   whole.values(std::span(state.bytes()));
-  return whole.bytes();
+  return std::move(whole).take();
 }
 
 /// A detector that goes on as the one did of which `bytes` are a snapshot: every later result is

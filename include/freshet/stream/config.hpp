@@ -19,11 +19,15 @@
 
 namespace freshet {
 
-/// When and where the models after the first are trained.
+/// When and where models are trained.
 enum class Retrain : std::uint8_t {
-  inline_,     ///< At the row that makes it due, on the calling thread: fully deterministic.
-  background,  ///< On an executor while scoring goes on with the model at hand.
-  manual,      ///< Only when the host calls `retrain()`.
+  /// At the row that makes it due, on the calling thread: fully deterministic.
+  inline_,
+  /// On an executor while scoring goes on with the model at hand; the first model, without which
+  /// nothing can be scored, on the calling thread.
+  background,
+  /// Only when the host calls `retrain()`, the first one too.
+  manual,
 };
 
 /// The name used in configurations: "inline", "background" or "manual".
@@ -42,7 +46,7 @@ enum class Retrain : std::uint8_t {
 /// How rows whose timestamp is earlier than the one before are treated.
 enum class OutOfOrder : std::uint8_t {
   error,  ///< Refused.
-  drop,   ///< Left out and counted.
+  drop,   ///< Left out and counted; its Result is not scored and has the next row's index.
 };
 
 /// The name used in configurations: "error" or "drop".

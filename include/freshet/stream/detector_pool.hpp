@@ -40,7 +40,7 @@ class DetectorPool {
   }
 
   /// Calls `use` with the detector of `stream_id`, made if there is none, while no other thread
-  /// uses it. A new stream is kept only if `use` returns.
+  /// uses it. A new stream is kept only if `use` returns. `use` must not call the pool again.
   template <class Use>
   auto with(std::string_view stream_id, Use&& use) {
     for (;;) {
@@ -90,9 +90,16 @@ class DetectorPool {
 
   /// Puts `detector` in place as `stream_id`, for example one that was restored.
   void insert_or_assign(std::string_view stream_id, Detector detector) {
-    auto fresh = std::make_shared<Stream>(std::move(detector));
-    remove(stream_id);
-    while (!insert(stream_id, fresh)) remove(stream_id);
+    for (;;) {
+      if (const std::shared_ptr<Stream> stream = find(stream_id)) {
+        const std::lock_guard lock(stream->mutex);
+        if (stream->removed) continue;
+        stream->detector = std::move(detector);
+        return;
+      }
+      // Copied, because another thread may be first and the detector be needed again.
+      if (insert(stream_id, std::make_shared<Stream>(detector))) return;
+    }
   }
 
   /// Forgets a stream. @return whether there was one.

@@ -48,11 +48,7 @@ class Generation {
       train(backend, config, rows);
     } else {
       scaler_ = fit(config.scaler, rows);
-      Matrix scaled(rows);
-      for (std::size_t i = 0; i < scaled.n_rows(); ++i) {
-        scaler_->transform(scaled.row(i), scaled.row(i));
-      }
-      train(backend, config, scaled);
+      train(backend, config, scaler_->transform(rows));
     }
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
     fit_seconds_ = took.count();

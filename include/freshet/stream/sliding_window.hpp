@@ -8,6 +8,7 @@
 
 #include "freshet/core/error.hpp"
 #include "freshet/core/matrix_view.hpp"
+#include "freshet/core/validate.hpp"
 
 /// @file
 /// The last N rows of a stream, always one contiguous block.
@@ -106,6 +107,7 @@ class SlidingWindow {
       buffer_.assign(buffer_rows() * n_columns_, 0.0);
     }
     archive.values(std::span<double>(at(begin_), size_ * n_columns_));
+    archive.require(features_acceptable(view()), "window values");
   }
 
  private:

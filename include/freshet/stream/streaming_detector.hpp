@@ -1,6 +1,6 @@
 #pragma once
 
-#include <cassert>
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -38,12 +38,13 @@ namespace freshet {
 /// that is refused leaves no trace. The row that completes `min_samples` starts the first training
 /// and is itself not scored. The first training runs on the calling thread, so that the next row
 /// is scored; later ones run where `StreamingConfig::retrain` says, and their models are adopted
-/// between two rows.
+/// between two rows. With `Retrain::manual` every training, the first too, waits for `retrain()`.
 ///
 /// Threads: one at a time may call what changes the detector. `generation()` may be called from
 /// any thread at any time; it never waits, neither for training nor for `process`.
 ///
-/// A copy goes on independently with the same results; both share the executor.
+/// A copy goes on independently with the same results; both share the executor. A detector that was
+/// moved from can only be destroyed or assigned to.
 template <Backend B>
 class StreamingDetector {
  public:
@@ -77,21 +78,22 @@ class StreamingDetector {
 
   /// Processes rows in order. All of them are checked before the first is processed, so that a
   /// batch that is refused changes nothing.
-  /// @param results one verdict per row, filled in.
+  /// @param results room for one verdict per row, filled in.
   /// @param timestamps empty, or one per row.
-  /// @throws DataError naming row and column; also for an empty batch.
+  /// @throws DataError naming row and column; also for an empty batch, and for more or fewer
+  /// results or timestamps than rows.
   void process_many(MatrixView rows, std::span<Result> results,
                     std::span<const double> timestamps = {}) {
     require_rows(rows, config().n_features, config().columns);
+    require_one_per_row("results", results.size(), rows.n_rows());
     require_timestamps(timestamps, rows.n_rows());
-    assert(results.size() == rows.n_rows());
     for (std::size_t i = 0; i < rows.n_rows(); ++i) {
       results[i] =
           timestamps.empty() ? accept(rows.row(i)) : accept_or_drop(rows.row(i), timestamps[i]);
     }
   }
 
-  /// What `row` would score if it came next; nothing is kept. Allocates.
+  /// What the active model would score `row` if it came next; nothing is kept. Allocates.
   /// @throws DataError for a row that `process` would refuse; NotReadyError without a model.
   [[nodiscard]] Score score(RowView row) const { return ready_generation().score(peek(row)); }
 
@@ -194,19 +196,29 @@ class StreamingDetector {
     return detector;
   }
 
-  /// Reads or writes the whole state; see io/snapshot.hpp.
+  /// Reads the whole state into a fresh detector, or writes it; see io/snapshot.hpp.
   template <class Archive>
   void serialize(Archive& archive) {
     archive(trainer_, features_, window_, last_timestamp_, total_processed_, dropped_);
     if constexpr (Archive::is_reading) {
       const Generation<B>* active = trainer_.active();
-      archive.require(features_.n_columns() == config().n_features &&
-                          window_.n_columns() == features_.n_features() &&
-                          window_.capacity() == config().window_size &&
-                          (active == nullptr ||
-                           (active->n_features() == features_.n_features() * config().shingle &&
-                            window_.size() >= config().shingle)),
-                      "shapes");
+      const std::optional<Matrix>& interrupted = trainer_.interrupted();
+      archive.require(
+          features_.n_columns() == config().n_features &&
+              std::ranges::equal(features_.rolling_windows(), config().rolling_windows) &&
+              std::ranges::equal(features_.lag_periods(), config().lag_periods) &&
+              window_.n_columns() == features_.n_features() &&
+              window_.capacity() == config().window_size &&
+              (active == nullptr ||
+               (active->n_features() == features_.n_features() * config().shingle &&
+                window_.size() >= config().shingle)),
+          "shapes");
+      archive.require(!interrupted || (interrupted->n_columns() == features_.n_features() &&
+                                       interrupted->n_rows() >= config().shingle &&
+                                       interrupted->n_rows() <= config().window_size &&
+                                       features_acceptable(*interrupted)),
+                      "training rows");
+      trainer_.resume();
     }
   }
 
@@ -221,22 +233,26 @@ class StreamingDetector {
     return FeatureMap(config.n_features, config.rolling_windows, config.lag_periods);
   }
 
+  static void require_one_per_row(const std::string& what, std::size_t size, std::size_t n_rows) {
+    if (size == n_rows) return;
+    const std::string expected = std::to_string(n_rows) + ", one for each row";
+    throw DataError(ErrorCode::width_mismatch,
+                    "there are " + std::to_string(size) + " " + what + ": expected " + expected,
+                    what, expected);
+  }
+
   /// The fault of a timestamp that follows `previous`, unless late rows are dropped.
   [[nodiscard]] std::optional<RowFault> timestamp_fault(double timestamp, double previous,
                                                         std::size_t row) const noexcept {
-    const bool late = timestamp < previous && config().out_of_order == OutOfOrder::error;
-    if (std::isfinite(timestamp) && !late) return std::nullopt;
+    if (!std::isfinite(timestamp)) {
+      return RowFault{ErrorCode::timestamp_invalid, row, 0, 0, timestamp};
+    }
+    if (timestamp >= previous || config().out_of_order == OutOfOrder::drop) return std::nullopt;
     return RowFault{ErrorCode::timestamp_out_of_order, row, 0, 0, timestamp};
   }
 
   void require_timestamps(std::span<const double> timestamps, std::size_t n_rows) const {
-    if (!timestamps.empty() && timestamps.size() != n_rows) {
-      const std::string expected = std::to_string(n_rows) + " timestamps, one for each row";
-      throw DataError(
-          ErrorCode::width_mismatch,
-          "there are " + std::to_string(timestamps.size()) + " timestamps: expected " + expected,
-          "timestamps", expected);
-    }
+    if (!timestamps.empty()) require_one_per_row("timestamps", timestamps.size(), n_rows);
     double previous = last_timestamp_;
     for (std::size_t i = 0; i < timestamps.size(); ++i) {
       if (const auto fault = timestamp_fault(timestamps[i], previous, i)) throw to_error(*fault);

@@ -5,8 +5,8 @@
 #include <exception>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
-#include <thread>
 #include <utility>
 
 #include "freshet/core/concepts.hpp"
@@ -120,8 +120,7 @@ class Trainer {
 
   /// Back to the state without a model. A training that runs is left to end unheard.
   void reset() noexcept {
-    // A reader is inside a slot for as long as it takes to copy a pointer.
-    while (!published_.store(nullptr)) std::this_thread::yield();
+    published_.store_now(nullptr);
     active_.reset();
     job_.reset();
     last_error_.clear();
@@ -137,11 +136,19 @@ class Trainer {
   [[nodiscard]] std::uint64_t failures() const noexcept { return failures_; }
   [[nodiscard]] const std::string& last_error() const noexcept { return last_error_; }
 
-  /// Reads or writes the state. A training that is running is written as its rows and begun again
-  /// when read, so that nothing is lost; see io/archive.hpp.
+  /// The rows of a training that was running when the state was written that has just been read.
+  [[nodiscard]] const std::optional<Matrix>& interrupted() const noexcept { return interrupted_; }
+
+  /// Begins the interrupted training again, if there was one.
+  void resume() {
+    if (interrupted_) submit(*std::exchange(interrupted_, std::nullopt));
+  }
+
+  /// Reads the state into a fresh object, or writes it. A training that is running is written as
+  /// its rows, so that nothing is lost; once what was read has been checked, `resume` begins it
+  /// again. See io/archive.hpp.
   template <class Archive>
   void serialize(Archive& archive) {
-    if constexpr (!Archive::is_reading) adopt();
     static_assert(
         requires { backend_.visit_fields([](const char*, auto&) {}); },
         "a backend needs visit_fields(visitor) to be part of a snapshot");
@@ -157,14 +164,10 @@ class Trainer {
         auto generation = std::make_shared<Generation<B>>();
         archive(*generation);
         active_ = std::move(generation);
-        (void)published_.store(active_);
+        published_.store_now(active_);
       }
-      if (is_running) {
-        Matrix rows;
-        archive(rows);
-        archive.require(rows.n_rows() >= config_.shingle, "training rows");
-        submit(std::move(rows));
-      }
+      archive.require(has_model || !is_running, "lifecycle");
+      if (is_running) archive(interrupted_.emplace());
     } else {
       if (has_model) archive(*active_);
       if (is_running) archive(job_->rows());
@@ -185,11 +188,14 @@ class Trainer {
       }
       auto next = std::make_shared<const Generation<B>>(
           backend_, config_, window.shingled(config_.shingle), next_version());
-      while (!published_.store(next)) std::this_thread::yield();
+      published_.store_now(next);
       active_ = std::move(next);
     } catch (const std::exception& error) {
       job_.reset();
       count_failure(error.what());
+    } catch (...) {
+      job_.reset();
+      count_failure(streamdetail::unknown_failure);
     }
   }
 
@@ -218,6 +224,7 @@ class Trainer {
   std::shared_ptr<const Generation<B>> active_;
   streamdetail::Published<Generation<B>> published_;
   std::shared_ptr<Job> job_;
+  std::optional<Matrix> interrupted_;
   std::size_t since_fit_ = 0;
   std::uint64_t fits_begun_ = 0;
   std::uint64_t failures_ = 0;

@@ -113,20 +113,19 @@ TEST_CASE("HBOS parameters out of range are refused") {
   CHECK_NOTHROW(Hbos{.n_bins = BinCount::automatic()}.validate());
 }
 
-TEST_CASE("HBOS names the column whose values lie too close together") {
-  const double next = std::nextafter(1.0, 2.0);
+TEST_CASE("HBOS names the column whose densities are infinite") {
   const auto fit_column = [](double first, double second) {
     std::ignore = Hbos{}.fit(matrix({{0, first}, {1, second}}));
   };
   try {
-    fit_column(1.0, next);
+    fit_column(0.0, 1e-310);
     FAIL("no error");
   } catch (const FitError& error) {
     CHECK(error.column() == 1U);
     CHECK_THAT(error.what(), Catch::Matchers::ContainsSubstring("column 1"));
   }
-  CHECK_THROWS_AS(fit_column(0.0, 1e-310), FitError);  // densities would be infinite
   CHECK_NOTHROW(fit_column(1.0, 1.0));
+  CHECK_NOTHROW(fit_column(1.0, std::nextafter(1.0, 2.0)));
 }
 
 TEST_CASE("HBOS training is pure and its models survive a trip through bytes") {

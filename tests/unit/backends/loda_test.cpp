@@ -13,7 +13,6 @@
 
 using freshet::BinCount;
 using freshet::ConfigurationError;
-using freshet::FitError;
 using freshet::Loda;
 using freshet::LodaModel;
 using freshet::Matrix;
@@ -186,16 +185,6 @@ TEST_CASE("LODA parameters out of range are refused") {
   CHECK_THROWS_AS(two.fit(rows, matrix({{1}, {2}})), ConfigurationError);
   CHECK_THROWS_AS(two.fit(rows, matrix({{1, 2}, {nan, 1}})), ConfigurationError);
   CHECK_NOTHROW(two.fit(rows, matrix({{1, 2}, {3, 1}})));
-}
-
-TEST_CASE("LODA names the projection whose values lie too close together") {
-  const Matrix rows = matrix({{1.0}, {std::nextafter(1.0, 2.0)}});
-  try {
-    std::ignore = Loda{.n_random_cuts = 1}.fit(rows, matrix({{1}}));
-    FAIL("no error");
-  } catch (const FitError& error) {
-    CHECK(error.field() == "projection 0");
-  }
 }
 
 TEST_CASE("LODA depends on the seed alone and survives a trip through bytes") {

@@ -21,6 +21,10 @@ TEST_CASE("Eigen matrices are seen without a copy, and back") {
   CHECK(freshet::as_eigen(view.shingled(2)).rows() == 2);
   CHECK(freshet::as_eigen(view.shingled(2))(1, 3) == 6.0);
 
+  const Eigen::VectorXd column_vector = Eigen::VectorXd::LinSpaced(3, 1.0, 3.0);
+  CHECK(freshet::as_view(column_vector).n_rows() == 3);
+  CHECK(freshet::as_view(column_vector)(2, 0) == 3.0);
+
   const Eigen::VectorXd vector = Eigen::VectorXd::LinSpaced(4, 0.0, 3.0);
   CHECK(freshet::as_row(vector).data() == vector.data());
   CHECK(freshet::as_row(vector)[3] == 3.0);

@@ -87,6 +87,32 @@ TEST_CASE("the first row that is accepted decides the width") {
   CHECK(named.config().n_features == 2);
   CHECK_THROWS_AS(AnyDetector(json::object()).name_columns({"a", "a"}),
                   freshet::ConfigurationError);
+  CHECK_THROWS_AS(detector.name_columns({"a", "b", "c"}), freshet::ConfigurationError);
+  CHECK(detector.stats().total_processed == 1);
+}
+
+TEST_CASE("a first batch decides the width, unless it is refused") {
+  AnyDetector detector(json::parse(R"({"retrain": "manual", "min_samples": 5})"));
+  freshet::Matrix rows(9, 2);
+  std::vector<Result> results(9);
+  rows(8, 1) = std::numeric_limits<double>::infinity();
+  CHECK_THROWS_AS(detector.process_many(rows, results), freshet::DataError);
+  CHECK(detector.config().n_features == 0);
+  rows(8, 1) = 1.0;
+  detector.process_many(rows, results);
+  CHECK(detector.config().n_features == 2);
+  CHECK(results[8].index == 8);
+  CHECK(detector.retrain_due());
+
+  AnyDetector copy(detector);
+  detector.retrain();
+  CHECK(detector.stats().model_version == 1);
+  CHECK(copy.stats().model_version == 0);
+  CHECK_FALSE(detector.retrain_due());
+  CHECK(detector.score(rows.row(8)).raw_score == detector.process(rows.row(8)).raw_score);
+  detector.reset();
+  CHECK(detector.stats().total_processed == 0);
+  CHECK(detector.config().n_features == 2);
 }
 
 TEST_CASE("every mistake in the settings is named") {

@@ -102,6 +102,56 @@ TEST_CASE("a training that was running is begun again when restored") {
   CHECK(detector.stats().model_version > 1);
 }
 
+TEST_CASE("every part of the state is in the snapshot") {
+  StreamingConfig config = rich();
+  config.out_of_order = freshet::OutOfOrder::drop;
+  config.retrain = GENERATE(Retrain::manual, Retrain::background);
+  config.normalization = GENERATE(freshet::Normalization::zscore, freshet::Normalization::raw);
+  const auto executor = std::make_shared<freshet::test::HeldExecutor>();
+  const auto second = std::make_shared<freshet::test::HeldExecutor>();
+  StreamingDetector detector(freshet::Hbos{.n_bins = freshet::BinCount::automatic()}, config,
+                             executor);
+  const Matrix rows = random_rows(60, 8);
+  double time = 100.0;
+  for (std::size_t i = 0; i < 40; ++i) (void)detector.process(rows.row(i), time++);
+  (void)detector.process(rows.row(0), 50.0);  // dropped
+  executor->drop_all();                       // a failure, if one was running
+  detector.adopt();
+  detector.retrain();
+  (void)detector.process(rows.row(40), time++);
+  if (config.retrain == Retrain::background) detector.retrain();  // waits for the running one
+
+  auto restored =
+      freshet::restore<StreamingDetector<freshet::Hbos>>(freshet::snapshot(detector), second);
+  const auto check_same_stats = [&] {
+    const auto left = restored.stats();
+    const auto right = detector.stats();
+    CHECK(left.status == right.status);
+    CHECK(left.total_processed == right.total_processed);
+    CHECK(left.samples_since_retrain == right.samples_since_retrain);
+    CHECK(left.dropped == 1);
+    CHECK(left.failed_retrains == right.failed_retrains);
+    CHECK(left.last_error == right.last_error);
+    CHECK(left.model_version == right.model_version);
+    CHECK(left.last_fit_seconds == right.last_fit_seconds);
+  };
+  check_same_stats();
+  CHECK((detector.stats().failed_retrains > 0) == (config.retrain == Retrain::background));
+  // Late for both, since the last timestamp is part of the state.
+  CHECK_FALSE(restored.process(rows.row(1), time - 5.0).scored);
+  CHECK(restored.stats().dropped == 2);
+  (void)detector.process(rows.row(1), time - 5.0);
+  for (std::size_t i = 41; i < 60; ++i) {
+    if (i % 6 == 0) {
+      executor->run_all();
+      second->run_all();
+    }
+    REQUIRE(same(restored.process(rows.row(i), time), detector.process(rows.row(i), time)));
+    ++time;
+  }
+  CHECK(restored.stats().model_version == detector.stats().model_version);
+}
+
 TEST_CASE("parameters of the backend are part of the snapshot") {
   StreamingDetector detector(freshet::Hbos{.n_bins = 20, .alpha = 0.2}, rich());
   auto restored = freshet::restore<StreamingDetector<freshet::Hbos>>(freshet::snapshot(detector));
@@ -156,23 +206,57 @@ TEST_CASE("damaged bytes are a clear error, never a crash") {
     StreamingDetector other(freshet::Ecod{}, rich());
     CHECK(code_of(freshet::snapshot(other)) == freshet::ErrorCode::snapshot_mismatch);
   }
-  SECTION("crafted: state changed and the checksum made to match") {
-    freshet::RandomGenerator random(2);
-    const std::size_t header = freshet::iodetail::SnapshotHeader::n_bytes;
-    int refused = 0;
-    for (int i = 0; i < 3000; ++i) {
-      auto crafted = bytes;
-      const std::size_t at = header + random.below(bytes.size() - header);
-      crafted[at] = static_cast<std::byte>(random.below(256));
-      const std::uint64_t sum = freshet::iodetail::checksum(std::span(crafted).subspan(header));
-      std::memcpy(crafted.data() + header - sizeof sum, &sum, sizeof sum);
-      try {
-        auto restored = freshet::restore<Restored>(crafted);
-        (void)restored.process(rows.row(0));  // must not read out of bounds
-      } catch (const freshet::SnapshotError&) {
-        ++refused;
-      }
+}
+
+TEMPLATE_TEST_CASE("crafted bytes with a checksum that matches are an error or a detector", "",
+                   freshet::Ecod, freshet::Copod, freshet::Hbos, freshet::Loda) {
+  using Restored = StreamingDetector<TestType>;
+  StreamingConfig config = rich();
+  config.retrain = Retrain::background;
+  const auto executor = std::make_shared<freshet::test::HeldExecutor>();
+  StreamingDetector detector(TestType{}, config, executor);
+  const Matrix rows = random_rows(120, 3);
+  std::size_t next = 0;
+  while (executor->n_tasks() == 0) (void)detector.process(rows.row(next++));  // one is running
+  const auto bytes = freshet::snapshot(detector);
+  const std::size_t header = freshet::iodetail::SnapshotHeader::n_bytes;
+  freshet::RandomGenerator random(2);
+  int refused = 0;
+  int accepted = 0;
+  for (int i = 0; i < 1000; ++i) {
+    auto crafted = bytes;
+    if (i % 2 == 0) {
+      crafted[header + random.below(bytes.size() - header)] =
+          static_cast<std::byte>(random.below(256));
+    } else {  // a whole number: a size, mostly of the settings and of what stands first
+      const std::size_t range = i % 4 == 1 ? 400 : bytes.size() - header - 8;
+      const std::uint64_t number = i % 8 < 4 ? random.below(64) : random() >> random.below(64);
+      std::memcpy(crafted.data() + header + random.below(range), &number, sizeof number);
     }
-    CHECK(refused > 0);
+    const std::uint64_t sum = freshet::iodetail::checksum(std::span(crafted).subspan(header));
+    std::memcpy(crafted.data() + header - sizeof sum, &sum, sizeof sum);
+    const auto own = std::make_shared<freshet::test::HeldExecutor>();
+    try {
+      auto restored = freshet::restore<Restored>(crafted, own);
+      // Whatever it has become, it must stay within its memory, and so must its training.
+      for (std::size_t k = 0; k < 20 && restored.config().n_features == 2; ++k) {
+        if (k == 10) own->run_all();
+        (void)restored.process(rows.row(k));
+      }
+      ++accepted;
+    } catch (const freshet::SnapshotError&) {
+      ++refused;
+      CHECK(own->n_tasks() == 0);
+    }
   }
+  CHECK(refused > 50);
+  CHECK(accepted > 50);
+}
+
+TEST_CASE("a matrix whose sizes wrap around to that of its values is refused") {
+  // A number of rows whose product with the columns wraps around to the size of the values.
+  freshet::ArchiveWriter writer;
+  writer(std::size_t{(std::size_t{1} << 63U) + 35}, std::size_t{2}, std::vector<double>(70));
+  Matrix matrix;
+  CHECK_THROWS_AS(freshet::ArchiveReader(writer.bytes())(matrix), freshet::SnapshotError);
 }

@@ -3,9 +3,14 @@
 #include <cmath>
 #include <limits>
 #include <memory>
+#include <span>
+#include <string>
 #include <thread>
+#include <type_traits>
 #include <vector>
 
+#include "freshet/backends/hbos.hpp"
+#include "freshet/backends/loda.hpp"
 #include "freshet/core/random.hpp"
 #include "support/catch.hpp"
 #include "support/toy_backends.hpp"
@@ -25,6 +30,7 @@ using freshet::test::Gate;
 using freshet::test::GatedBackend;
 using freshet::test::HeldExecutor;
 using freshet::test::MeanDistance;
+using freshet::test::ThrowingBackend;
 
 StreamingConfig small(Retrain retrain = Retrain::inline_) {
   return {.n_features = 1,
@@ -140,6 +146,19 @@ TEST_CASE("a failing first training leaves the detector collecting and is tried 
   CHECK(detector.status() == Status::collecting);
   CHECK_FALSE(feed(detector, 1.0).scored);
   CHECK(detector.status() == Status::ready);
+  CHECK(feed(detector, 1.0).scored);
+}
+
+TEST_CASE("a backend that throws what is no exception fails as any other") {
+  const Retrain mode = GENERATE(Retrain::inline_, Retrain::background);
+  ThrowingBackend backend;
+  StreamingDetector detector(backend, small(mode), std::make_shared<freshet::ThreadPool>(1));
+  for (int i = 0; i < 4; ++i) (void)feed(detector, 0.0);
+  *backend.throws = true;
+  for (int i = 0; i < 3; ++i) (void)feed(detector, 0.0);
+  detector.wait();
+  CHECK(detector.stats().failed_retrains == 1);
+  CHECK_FALSE(detector.stats().last_error.empty());
   CHECK(feed(detector, 1.0).scored);
 }
 
@@ -268,6 +287,8 @@ TEST_CASE("a batch is processed as its rows would be, or refused as a whole") {
   }
   CHECK(in_batches.stats().total_processed == 0);
   CHECK_THROWS_AS(in_batches.process_many(freshet::MatrixView{}, results), DataError);
+  CHECK_THROWS_AS(in_batches.process_many(rows, std::span(results).first(49)), DataError);
+  CHECK(in_batches.stats().total_processed == 0);
 
   in_batches.process_many(rows, results);
   for (std::size_t i = 0; i < 50; ++i) {
@@ -304,7 +325,28 @@ TEST_CASE("timestamps must not go back") {
     CHECK(detector.stats().total_processed == 1);
     CHECK(detector.stats().dropped == 1);
     const double nan = std::numeric_limits<double>::quiet_NaN();
-    CHECK_THROWS_AS(detector.process(std::vector<double>{1.0}, nan), DataError);
+    CHECK(detector.try_process(std::vector<double>{1.0}, nan).error().code ==
+          ErrorCode::timestamp_invalid);
+
+    // A batch with late rows: as one by one.
+    StreamingDetector one_by_one(detector);
+    freshet::Matrix rows(40, 1);
+    std::vector<double> times(40);
+    freshet::RandomGenerator random(4);
+    for (std::size_t i = 0; i < 40; ++i) {
+      rows(i, 0) = random.normal();
+      times[i] = 20.0 + static_cast<double>(i) - (i % 5 == 4 ? 3.0 : 0.0);
+    }
+    std::vector<Result> results(40);
+    detector.process_many(rows, results, times);
+    for (std::size_t i = 0; i < 40; ++i) {
+      const Result expected = one_by_one.process(rows.row(i), times[i]);
+      CHECK(results[i].scored == expected.scored);
+      CHECK(results[i].index == expected.index);
+      if (expected.scored) CHECK(results[i].score == expected.score);
+    }
+    CHECK(detector.stats().dropped == 9);
+    CHECK(one_by_one.stats().dropped == 9);
   }
 }
 
@@ -336,6 +378,26 @@ TEST_CASE("score and explain say what the row would get and keep nothing") {
     CHECK(sum == Approx(result.raw_score).epsilon(1e-12));
   }
   CHECK_THROWS_AS(detector.score(std::vector<double>{0.0}), DataError);
+}
+
+static_assert(std::is_nothrow_move_constructible_v<StreamingDetector<MeanDistance>>);
+
+TEST_CASE("HBOS and LODA train on rolling features that are constant but for rounding") {
+  StreamingConfig config{.n_features = 1, .min_samples = 50, .retrain_interval = 20};
+  config.window_size = 100;
+  config.rolling_windows = {7};
+  config.retrain = Retrain::inline_;
+  StreamingDetector hbos(freshet::Hbos{}, config);
+  StreamingDetector loda(freshet::Loda{}, config);
+  const std::vector<double> period{0.1, 7.3, 2.9, 4.4, 0.7, 1.1, 3.3};
+  for (std::size_t i = 0; i < 300; ++i) {
+    (void)hbos.process(std::vector{period[i % 7]});
+    (void)loda.process(std::vector{period[i % 7]});
+  }
+  CHECK(hbos.stats().failed_retrains == 0);
+  CHECK(loda.stats().failed_retrains == 0);
+  CHECK(hbos.stats().model_version > 5);
+  CHECK(hbos.process(std::vector{50.0}).is_anomaly);
 }
 
 TEST_CASE("a copy goes on with the same results, independently") {

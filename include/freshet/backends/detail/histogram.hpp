@@ -26,55 +26,46 @@ inline void require_bins(BinCount n_bins) {
                     "n_bins", "an integer from 2 to 100000, or automatic");
 }
 
-/// The range that the bins over some values cover.
-struct BinRange {
-  double first;
-  double last;
+/// `n_bins + 1` edges of equal bins from `first` to `last`, in the arithmetic of `numpy.linspace`.
+[[nodiscard]] inline std::vector<double> equal_edges(double first, double last,
+                                                     std::size_t n_bins) {
+  const double step = (last - first) / static_cast<double>(n_bins);
+  std::vector<double> edges(n_bins + 1, last);
+  for (std::size_t i = 0; i < n_bins; ++i) edges[i] = static_cast<double>(i) * step + first;
+  return edges;
+}
 
-  /// From the smallest to the largest of `values`, at least one; of width 1 when they are equal.
-  static BinRange of(std::span<const double> values) noexcept {
-    const auto [smallest, largest] = std::minmax_element(values.begin(), values.end());
-    if (*smallest == *largest) return {*smallest - 0.5, *largest + 0.5};
-    return {*smallest, *largest};
-  }
-
-  /// Edge `i` of `n_bins` equal bins, in the arithmetic of `numpy.linspace`.
-  [[nodiscard]] double edge(std::size_t i, std::size_t n_bins) const noexcept {
-    if (i == n_bins) return last;
-    const double step = (last - first) / static_cast<double>(n_bins);
-    return static_cast<double>(i) * step + first;
-  }
-
-  /// All `n_bins + 1` edges. Throws FitError naming `what` when neighbouring edges coincide,
-  /// because the values differ by little more than their own precision.
-  [[nodiscard]] std::vector<double> edges(std::size_t n_bins, const std::string& what,
-                                          ErrorLocation location) const {
-    std::vector<double> result(n_bins + 1);
-    for (std::size_t i = 0; i <= n_bins; ++i) result[i] = edge(i, n_bins);
+/// The edges of `n_bins` equal bins from the smallest to the largest of `values`, at least one.
+///
+/// Equal values get bins of width 1 in all around them, as in NumPy. So do values that differ by so
+/// little more than their precision that neighbouring edges would coincide, where NumPy gives up:
+/// a rolling mean over whole periods is such a constant, up to rounding. The width grows with
+/// values too large to be told from their neighbours at distance 1.
+[[nodiscard]] inline std::vector<double> bin_edges(std::span<const double> values,
+                                                   std::size_t n_bins) {
+  const auto [smallest, largest] = std::minmax_element(values.begin(), values.end());
+  const double middle = *smallest + (*largest - *smallest) / 2.0;
+  std::vector<double> edges;
+  for (const double margin : {0.0, 0.5, 1e-9 * std::abs(middle)}) {
+    edges = margin == 0.0 ? equal_edges(*smallest, *largest, n_bins)
+                          : equal_edges(middle - margin, middle + margin, n_bins);
     const auto not_increasing = [](double a, double b) { return a >= b; };
-    if (std::adjacent_find(result.begin(), result.end(), not_increasing) != result.end()) {
-      throw FitError(ErrorCode::fit_failed,
-                     what + ": the values lie too close together for " + std::to_string(n_bins) +
-                         " bins of distinct edges",
-                     what, "a wider range of values, or a constant", location);
-    }
-    return result;
+    if (std::adjacent_find(edges.begin(), edges.end(), not_increasing) == edges.end()) break;
   }
-};
+  return edges;
+}
 
 /// The number of bins that the penalized likelihood of Birgé and Rozenholc (2006, ESAIM: P&S)
 /// prefers, among 1 … √n - 1 as PyOD has it: there the penalty counts once per bin.
-[[nodiscard]] inline std::size_t optimal_bins(std::span<const double> values,
-                                              const std::string& what, ErrorLocation location) {
+[[nodiscard]] inline std::size_t optimal_bins(std::span<const double> values) {
   std::vector<double> sorted(values.begin(), values.end());
   std::sort(sorted.begin(), sorted.end());
   const auto n = static_cast<double>(sorted.size());
-  const BinRange range = BinRange::of(values);
   const auto limit = std::max<std::size_t>(2, static_cast<std::size_t>(std::sqrt(n)));
   double best = -std::numeric_limits<double>::infinity();
   std::size_t best_bins = 1;
   for (std::size_t n_bins = 1; n_bins < limit; ++n_bins) {
-    std::vector<double> terms = range.edges(n_bins, what, location);
+    std::vector<double> terms = bin_edges(values, n_bins);
     const auto bins = static_cast<double>(n_bins);
     const double penalty = bins - 1.0 + std::pow(std::log(bins), 2.5);
     auto start = sorted.cbegin();
@@ -111,15 +102,12 @@ class BinSet {
   }
 
   /// Adds the histogram of `values`, at least one, and returns the number of values in each of
-  /// its bins. `what` names the values in a FitError.
-  std::vector<double> add(std::span<const double> values, BinCount bin_count,
-                          const std::string& what, ErrorLocation location = {}) {
-    const std::size_t bins =
-        bin_count.is_automatic() ? optimal_bins(values, what, location) : bin_count.value();
-    const BinRange range = BinRange::of(values);
-    const std::vector<double> edges = range.edges(bins, what, location);
-    entries_.push_back(
-        {range.first, static_cast<double>(bins) / (range.last - range.first), n_bins(), bins});
+  /// its bins.
+  std::vector<double> add(std::span<const double> values, BinCount bin_count) {
+    const std::size_t bins = bin_count.is_automatic() ? optimal_bins(values) : bin_count.value();
+    const std::vector<double> edges = bin_edges(values, bins);
+    const double width = edges.back() - edges.front();
+    entries_.push_back({edges.front(), static_cast<double>(bins) / width, n_bins(), bins});
     edges_.insert(edges_.end(), edges.begin(), edges.end());
     std::vector<double> counts(bins);
     for (const double value : values) counts[bin_from(size() - 1, value)] += 1.0;

@@ -41,6 +41,7 @@ class DetectorInterface {
   [[nodiscard]] virtual std::vector<std::size_t> feature_columns() const = 0;
   [[nodiscard]] virtual std::vector<std::string> feature_names() const = 0;
   virtual void retrain() = 0;
+  [[nodiscard]] virtual bool retrain_due() const noexcept = 0;
   virtual void wait() = 0;
   virtual void adopt() noexcept = 0;
   [[nodiscard]] virtual std::function<void()> waiter() const = 0;
@@ -80,6 +81,7 @@ class DetectorOf final : public DetectorInterface {
     return detector_.feature_names();
   }
   void retrain() override { detector_.retrain(); }
+  [[nodiscard]] bool retrain_due() const noexcept override { return detector_.retrain_due(); }
   void wait() override { detector_.wait(); }
   void adopt() noexcept override { detector_.adopt(); }
   [[nodiscard]] std::function<void()> waiter() const override { return detector_.waiter(); }

@@ -17,6 +17,9 @@
 
 namespace freshet::streamdetail {
 
+/// What is told of a training that threw something other than a std::exception.
+inline constexpr const char* unknown_failure = "the backend threw something unknown";
+
 /// A training that owns all it needs, so that it may outlive the detector that asked for it.
 /// Made and read by the detector's thread, run by any one thread.
 template <Backend B>
@@ -35,6 +38,9 @@ class FitJob {
           backend_, config_, rows_.view().shingled(config_.shingle), version_);
     } catch (const std::exception& error) {
       fail(error.what());
+      return;
+    } catch (...) {
+      fail(unknown_failure);
       return;
     }
     finish();

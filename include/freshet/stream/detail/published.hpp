@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <thread>
 #include <utility>
 
 /// @file
@@ -26,9 +27,9 @@ class Published {
   using Pointer = std::shared_ptr<const T>;
 
   Published() = default;
-  Published(const Published& other) { (void)store(other.load()); }
-  Published& operator=(const Published& other) {
-    if (this != &other) (void)store(other.load());
+  Published(const Published& other) noexcept { store_now(other.load()); }
+  Published& operator=(const Published& other) noexcept {
+    if (this != &other) store_now(other.load());
     return *this;
   }
   ~Published() = default;
@@ -52,11 +53,19 @@ class Published {
       slots_[next].left.store(0, std::memory_order_relaxed);
       const std::uint64_t old = word_.exchange(next << counter_bits, std::memory_order_acq_rel);
       slots_[current].entered = old & counter_mask;
-      // Frees the old value here and now unless a reader is just copying it.
-      if (empty(slots_[current])) slots_[current].value.reset();
+      // Frees old values here and now, but for those that a reader is just copying.
+      for (std::uint64_t old_slot = 0; old_slot < n_slots; ++old_slot) {
+        if (old_slot != next && empty(slots_[old_slot])) slots_[old_slot].value.reset();
+      }
       return true;
     }
     return false;
+  }
+
+  /// As `store`, but tries again until it succeeds: a reader is inside a slot for as long as it
+  /// takes to copy a pointer.
+  void store_now(const Pointer& value) noexcept {
+    while (!store(value)) std::this_thread::yield();
   }
 
  private:
