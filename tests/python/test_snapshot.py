@@ -244,14 +244,19 @@ def test_damage_with_a_correct_checksum_never_crashes(backend: str, params: dict
     assert data[20:28] == checksum(state).to_bytes(8, "little")
     rng = np.random.default_rng(9)
     n_refused = 0
-    for _ in range(150):
+    for i in range(400):
         damaged = bytearray(state)
-        place = int(rng.integers(len(state)))
-        damaged[place : place + 8] = rng.bytes(min(8, len(state) - place))
+        for _ in range(rng.integers(1, 4)):
+            place = int(rng.integers(len(state)))
+            if i % 2:  # counts, flags and choices are small
+                damaged[place] = int(rng.integers(8))
+            else:
+                damaged[place : place + 8] = rng.bytes(min(8, len(state) - place))
         whole = header + checksum(damaged).to_bytes(8, "little") + bytes(damaged)
         try:
             restored = StreamingDetector.restore(whole)
-            restored.process_many(X[:5])
+            restored.process_many(X[:60])  # with a training
+            restored.explain(X[0])
             restored.snapshot()
         except freshet.Error:
             n_refused += 1

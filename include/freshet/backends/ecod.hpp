@@ -52,8 +52,8 @@ struct Ecod {
 
   Variant variant = Variant::pyod;
 
-  /// Every variant is valid; here for uniformity with the other backends.
-  void validate() const noexcept {}
+  /// Throws ConfigurationError when the variant is none, as in a damaged snapshot.
+  void validate() const { require_variant(variant); }
 
   /// Trains on `rows` (n_rows × n_features, at least one row, finite). O(rows · columns).
   [[nodiscard]] EcodModel fit(MatrixView rows, Seed /*seed*/ = 0) const { return {rows, variant}; }

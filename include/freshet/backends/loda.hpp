@@ -157,6 +157,7 @@ struct Loda {
     backendsdetail::require_bins(n_bins);
     require_parameter(n_random_cuts >= 1 && n_random_cuts <= 100'000, "n_random_cuts",
                       "an integer from 1 to 100000");
+    require_variant(variant);
   }
 
   /// Trains on `rows` (n_rows × n_features, at least one row, finite) with projections drawn from
