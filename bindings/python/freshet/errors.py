@@ -12,6 +12,7 @@ __all__ = [
     "DataError",
     "Error",
     "FitError",
+    "ModelFileError",
     "NotReadyError",
     "SnapshotError",
     "UnknownStreamError",
@@ -78,6 +79,10 @@ class FitError(Error, RuntimeError):
 
 class SnapshotError(Error, ValueError):
     """Bytes that are no snapshot, or not one that this version can read."""
+
+
+class ModelFileError(Error, ValueError):
+    """A model's file or bundle cannot be read or written: missing, damaged, unsafe or unexpected."""
 
 
 class UnknownStreamError(Error, KeyError):

@@ -38,6 +38,7 @@ const char* class_name(const Error& error) noexcept {
   if (dynamic_cast<const NotReadyError*>(&error) != nullptr) return "NotReadyError";
   if (dynamic_cast<const FitError*>(&error) != nullptr) return "FitError";
   if (dynamic_cast<const SnapshotError*>(&error) != nullptr) return "SnapshotError";
+  if (dynamic_cast<const ModelFileError*>(&error) != nullptr) return "ModelFileError";
   if (dynamic_cast<const UnknownStreamError*>(&error) != nullptr) return "UnknownStreamError";
   return "Error";
 }

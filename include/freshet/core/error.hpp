@@ -33,20 +33,52 @@ enum class ErrorCode : std::uint8_t {
   stream_unknown,
   not_ready,
   fit_failed,
+  fit_diverged,
+  fit_cancelled,
   snapshot_truncated,
   snapshot_corrupt,
   snapshot_version,
   snapshot_mismatch,
+  file_missing,
+  file_corrupt,
+  file_hash,
+  file_version,
+  file_mismatch,
+  file_unsafe,
+  file_unwritable,
 };
 
 /// The stable name of an error kind, for example `"value_non_finite"`.
 [[nodiscard]] constexpr std::string_view id(ErrorCode code) noexcept {
-  constexpr std::array<std::string_view, 20> names{
-      "parameter_out_of_range", "parameter_unknown",  "parameter_type",   "backend_unknown",
-      "value_non_finite",       "value_out_of_range", "width_mismatch",   "column_unknown",
-      "column_missing",         "column_duplicate",   "batch_empty",      "timestamp_out_of_order",
-      "timestamp_invalid",      "stream_unknown",     "not_ready",        "fit_failed",
-      "snapshot_truncated",     "snapshot_corrupt",   "snapshot_version", "snapshot_mismatch"};
+  constexpr std::array<std::string_view, 29> names{"parameter_out_of_range",
+                                                   "parameter_unknown",
+                                                   "parameter_type",
+                                                   "backend_unknown",
+                                                   "value_non_finite",
+                                                   "value_out_of_range",
+                                                   "width_mismatch",
+                                                   "column_unknown",
+                                                   "column_missing",
+                                                   "column_duplicate",
+                                                   "batch_empty",
+                                                   "timestamp_out_of_order",
+                                                   "timestamp_invalid",
+                                                   "stream_unknown",
+                                                   "not_ready",
+                                                   "fit_failed",
+                                                   "fit_diverged",
+                                                   "fit_cancelled",
+                                                   "snapshot_truncated",
+                                                   "snapshot_corrupt",
+                                                   "snapshot_version",
+                                                   "snapshot_mismatch",
+                                                   "file_missing",
+                                                   "file_corrupt",
+                                                   "file_hash",
+                                                   "file_version",
+                                                   "file_mismatch",
+                                                   "file_unsafe",
+                                                   "file_unwritable"};
   return names[static_cast<std::size_t>(code)];
 }
 
@@ -106,6 +138,11 @@ class FitError : public Error {
 
 /// Bytes that are no snapshot, or not one this version can read.
 class SnapshotError : public Error {
+  using Error::Error;
+};
+
+/// A model's file or bundle cannot be read or written: missing, damaged, not what it should hold.
+class ModelFileError : public Error {
   using Error::Error;
 };
 
