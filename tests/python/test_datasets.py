@@ -1,12 +1,15 @@
 """Where labelled series come from, and what is done when they cannot be had."""
 
-import hashlib
 import json
-import urllib.error
+import re
+import socket
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from freshet import datasets
+from nab_testing import blob_id, serving, use_own_cache, use_server, use_small_catalog
 
 CSV = "timestamp,value\n2020-01-01 00:00:00,1.5\n2020-01-01 00:30:00,-2\n2020-01-01 01:00:00,3e2\n"
 
@@ -24,53 +27,30 @@ def nab(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def offline(tmp_path, monkeypatch):
-    """No directory, an empty cache, no network; returns the URLs that are asked for."""
-    asked = []
-
-    def refuse(url, timeout):
-        asked.append(url)
-        raise urllib.error.URLError("no network")
-
-    monkeypatch.delenv("FRESHET_DATA", raising=False)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr("urllib.request.urlopen", refuse)
-    return asked
-
-
-class Served:
-    """A network that answers with the same content every time."""
-
-    def __init__(self, content):
-        self.content = content
-        self.n_requests = 0
-
-    def __call__(self, url, timeout):
-        self.n_requests += 1
-        return self
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        return None
-
-    def read(self):
-        return self.content
+def cache(tmp_path, monkeypatch):
+    """No directory and an empty cache."""
+    use_small_catalog(monkeypatch)
+    return use_own_cache(monkeypatch, tmp_path / "cache")
 
 
 @pytest.fixture
-def served(offline, monkeypatch):
-    """A network that has the pinned series, with content of our own."""
-    network = Served(CSV.encode())
-    pinned = datasets._PINNED["nyc_taxi"]
-    monkeypatch.setitem(
-        datasets._PINNED,
-        "nyc_taxi",
-        datasets._Pinned(pinned.path, hashlib.sha256(network.content).hexdigest(), pinned.windows),
-    )
-    monkeypatch.setattr("urllib.request.urlopen", network)
-    return network
+def served(cache, monkeypatch):
+    """A network that has a small NAB of our own."""
+    with serving() as server:
+        use_server(monkeypatch, server)
+        yield server
+
+
+@pytest.fixture
+def offline(cache, monkeypatch):
+    """No network: nobody listens at the port."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        monkeypatch.setattr(datasets._catalog, "RAW_URL", url)
+        monkeypatch.setattr(datasets._catalog, "TREE_URL", url)
+        monkeypatch.setattr(datasets._download, "BACKOFF_S", 0.0)
+        yield url
 
 
 def test_a_series_of_the_directory_has_its_values_and_windows(nab):
@@ -118,47 +98,125 @@ def test_the_download_happens_once(served):
     first = datasets.load_nab()
     second = datasets.load_nab()
     assert first.source == second.source == "cache"
-    assert first.values.tolist() == second.values.tolist() == [1.5, -2.0, 300.0]
-    assert len(first.windows) == 5
-    assert served.n_requests == 1
+    assert first.values.tolist() == second.values.tolist() == list(range(10000))
+    assert len(first.windows) == 2
+    assert served.paths == ["/raw/data/known/nyc_taxi.csv"]
 
 
-def test_a_damaged_cache_is_filled_again(served):
-    datasets.load_nab()
-    cached = datasets._cache_directory() / datasets._PINNED["nyc_taxi"].path
+def test_a_series_that_is_not_pinned_comes_with_its_windows(served):
+    small = datasets.load_nab("small")
+    assert small.values.tolist() == [1.5, -2.0, 300.0]
+    assert small.windows == (
+        (np.datetime64("2020-01-01T00:00:00"), np.datetime64("2020-01-01T00:30:00")),
+    )
+    paths = ["/tree", "/raw/data/other/small.csv", "/raw/labels/combined_windows.json"]
+    assert served.paths == paths
+    assert len(datasets.load_nab("small")) == 3
+    assert served.paths == paths
+
+
+@pytest.mark.parametrize("name", ["nyc_taxi", "small"])
+def test_a_damaged_cache_is_filled_again(served, cache, name):
+    values = datasets.load_nab(name).values
+    n_requests = len(served.asked)
+    (cached,) = cache.rglob("*.csv")
     cached.write_text("timestamp,value\n2020-01-01,7\n")
-    assert datasets.load_nab().values.tolist() == [1.5, -2.0, 300.0]
-    assert served.n_requests == 2
+    assert np.array_equal(datasets.load_nab(name).values, values)
+    assert len(served.asked) == n_requests + 1
 
 
-def test_a_download_with_another_checksum_is_refused_and_not_kept(served):
-    served.content = b"something else"
-    with pytest.raises(datasets.DatasetError, match="SHA-256"):
-        datasets.load_nab()
-    assert not list(datasets._cache_directory().rglob("*.csv"))
+@pytest.mark.parametrize(("name", "algorithm"), [("nyc_taxi", "SHA-256"), ("small", "Git blob id")])
+def test_a_download_with_another_checksum_is_refused_and_not_kept(served, cache, name, algorithm):
+    served.content = dict.fromkeys(served.content, b"something else")
+    with pytest.raises(datasets.DatasetError, match=rf"{name}.*{algorithm} \w+, expected \w+"):
+        datasets.load_nab(name)
+    assert not list(cache.rglob("*.csv*"))
+
+
+def test_the_list_of_files_is_asked_for_again_when_a_file_has_changed(served):
+    content = served.content["data/other/small.csv"] = b"timestamp,value\n2020-01-01,7\n"
+    with pytest.raises(datasets.DatasetError, match="Git blob id"):
+        datasets.load_nab("small")
+    served.listed["data/other/small.csv"] = blob_id(content)
+    assert datasets.load_nab("small").values.tolist() == [7.0]
+    assert served.paths.count("/tree") == 2
+
+
+def test_a_list_without_the_file_is_an_error_that_names_it(served):
+    del served.listed["data/other/small.csv"]
+    with pytest.raises(datasets.DatasetError, match=r"does not list data/other/small\.csv"):
+        datasets.load_nab("small")
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(served, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    assert len(datasets.load_nab()) == 3
+    assert len(datasets.load_nab()) == 10000
+    assert len(datasets.load_nab("small")) == 3
 
 
 def test_without_a_network_it_raises_unless_a_simulation_will_do(offline):
-    with pytest.raises(datasets.DatasetError, match="FRESHET_DATA"):
+    with pytest.raises(datasets.DatasetError, match="FRESHET_DATA") as caught:
         datasets.load_nab()
-    assert len(offline) == 1
-    assert offline[0].endswith("/data/realKnownCause/nyc_taxi.csv")
+    assert caught.value.field == f"{offline}/data/known/nyc_taxi.csv"
+    assert isinstance(caught.value, RuntimeError)
     simulated = datasets.load_nab(when_unavailable="simulate", seed=3)
     assert simulated.is_simulated
     assert "simulated" in simulated.name
     assert np.array_equal(simulated.values, datasets.simulate_taxi(3).values)
 
 
-def test_a_series_without_a_checksum_is_never_downloaded(offline):
-    with pytest.raises(datasets.DatasetError, match="only nyc_taxi can"):
-        datasets.load_nab("ambient_temperature_system_failure")
-    assert offline == []
+def test_only_the_taxi_can_be_simulated(offline):
+    with pytest.raises(datasets.DatasetError, match="cannot be downloaded"):
+        datasets.load_nab("small", when_unavailable="simulate")
+
+
+def test_a_series_that_nab_does_not_have_is_an_error_that_names_similar_ones(served):
+    with pytest.raises(datasets.DatasetError, match="'nyc_tax'; similar: nyc_taxi"):
+        datasets.load_nab("nyc_tax", when_unavailable="simulate")
+    assert served.asked == []
+
+
+def test_the_catalog_has_all_of_nab():
+    groups = datasets.list_nab()
+    sizes = {group: len(names) for group, names in groups.items()}
+    assert sizes == {
+        "realKnownCause": 7,
+        "realAWSCloudwatch": 17,
+        "realAdExchange": 6,
+        "realTraffic": 7,
+        "realTweets": 10,
+        "artificialNoAnomaly": 5,
+        "artificialWithAnomaly": 6,
+    }
+    entries = datasets._catalog.NAB.values()
+    assert len(entries) == 58  # No name comes twice, so names without groups are enough.
+    pinned = [entry for entry in entries if entry.sha256 is not None]
+    assert len(pinned) == 24
+    assert set(datasets._pins.SHA256) == {entry.name for entry in pinned}
+    assert set(datasets._pins.WINDOWS) < set(datasets._pins.SHA256)
+    for entry in pinned:
+        assert re.fullmatch(r"[0-9a-f]{64}", entry.sha256)
+        assert all(begin < end for begin, end in entry.labels)
+    assert all(entry.labels is None for entry in entries if entry.sha256 is None)
+    taxi = datasets._series.to_windows(datasets._catalog.NAB["nyc_taxi"].labels)
+    assert taxi[0] == (np.datetime64("2014-10-30T15:30:00"), np.datetime64("2014-11-03T22:30:00"))
+
+
+def test_the_package_is_imported_without_more_than_numpy():
+    code = (
+        "import sys, freshet.datasets; "
+        "print({'requests', 'urllib3', 'typer', 'rich', 'matplotlib'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "set()"
+
+
+def test_a_download_without_requests_says_how_to_get_it(served, monkeypatch):
+    monkeypatch.setitem(sys.modules, "requests", None)
+    with pytest.raises(datasets.DatasetError, match=r"pip install 'freshet\[cli\]'"):
+        datasets.load_nab()
+    assert datasets.load_nab(when_unavailable="simulate").is_simulated
 
 
 def test_the_simulation_depends_on_nothing_but_its_seed():

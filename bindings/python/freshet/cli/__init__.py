@@ -1,0 +1,71 @@
+"""The command line: ``freshet COMMAND``.
+
+A command is a function of a module of its own, registered below with the module's examples. It
+prints its result to standard output and raises what the library raises; `_errors` makes messages of
+that. It imports what it needs beyond NumPy and Typer when it runs, so that the others start
+quickly.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from freshet import __version__
+from freshet.cli import backends, download
+from freshet.cli._errors import Commands
+
+__all__ = ["app", "main"]
+
+
+def _examples(*lines: str) -> str:
+    # The escape keeps Typer from filling the lines of the paragraph.
+    return "\n  ".join(("\b\nExamples:", *lines))
+
+
+app = typer.Typer(
+    name="freshet",
+    cls=Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
+
+app.command("download", epilog=_examples(*download.EXAMPLES))(download.download)
+app.command("backends", epilog=_examples(*backends.EXAMPLES))(backends.backends)
+
+
+def _show_version(is_wanted: bool) -> None:
+    if is_wanted:
+        typer.echo(f"freshet {__version__}")
+        raise typer.Exit
+
+
+@app.callback(
+    epilog=_examples(
+        "freshet download nyc_taxi --out data/nyc_taxi.csv",
+        "freshet backends",
+        "freshet download --help",
+    )
+)
+def freshet(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Find anomalies in streams of numbers."""
+
+
+def main() -> int:
+    """Run the program on its arguments; return the exit status."""
+    try:
+        app(prog_name="freshet")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    return 0

@@ -1,0 +1,44 @@
+"""``freshet backends``."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Annotated, Final
+
+import typer
+
+import freshet
+
+EXAMPLES: Final = (
+    "freshet backends",
+    "freshet backends --json",
+)
+
+
+def backends(
+    as_json: Annotated[bool, typer.Option("--json", help="Print all there is to know as JSON.")] = (
+        False
+    ),
+) -> None:
+    """List the detection methods, in the order in which to try them."""
+    methods = freshet.backends()
+    if as_json:
+        typer.echo(json.dumps([dataclasses.asdict(method) for method in methods], indent=2))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for heading in ("BACKEND", "SPEED", "MEMORY", "BEST FOR", "PARAMETERS"):
+        # The identifiers are for copying, so they stay in one piece.
+        table.add_column(heading, no_wrap=heading == "BACKEND")
+    for method in methods:
+        table.add_row(
+            method.backend,
+            method.speed.replace("_", " "),
+            method.memory,
+            method.best_for,
+            ", ".join(method.parameters) or "-",
+        )
+    Console(highlight=False).print(table)
