@@ -2,10 +2,12 @@
 
 /// @file
 /// The library's table of contents. Detectors from JSON (`io/any_detector.hpp`), snapshots
-/// (`io/snapshot.hpp`) and Eigen (`core/eigen.hpp`) are included where they are used.
+/// (`io/snapshot.hpp`), bundles (`io/bundle.hpp`) and what uses Eigen (`core/eigen.hpp`, `nn/`,
+/// `backends/lstm_autoencoder.hpp`) are included where they are used.
 
 #include "freshet/backends/bin_count.hpp"
 #include "freshet/backends/copod.hpp"
+#include "freshet/backends/dtype.hpp"
 #include "freshet/backends/ecod.hpp"
 #include "freshet/backends/hbos.hpp"
 #include "freshet/backends/loda.hpp"

@@ -4,5 +4,5 @@
 #error "freshet.hpp drags in JSON; only headers under io/ may include it"
 #endif
 #ifdef EIGEN_WORLD_VERSION
-#error "freshet.hpp drags in Eigen; only core/eigen.hpp may include it"
+#error "freshet.hpp drags in Eigen; only core/eigen.hpp, nn/ and the LSTM autoencoder may"
 #endif

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <stop_token>
 #include <string_view>
 
 #include "freshet/core/matrix_view.hpp"
@@ -58,5 +59,23 @@ concept Backend = std::copyable<B> && Model<typename B::Model> &&
                     { B::name } -> std::convertible_to<std::string_view>;
                     { backend.fit(rows, seed) } -> std::same_as<typename B::Model>;
                   };
+
+/// A backend that scores windows: the row it is given is `window` consecutive rows as one vector,
+/// the oldest first.
+template <class B>
+concept WindowBackend = Backend<B> && requires(const B& backend) {
+  { backend.window } -> std::convertible_to<std::size_t>;
+};
+
+/// A backend whose training takes long enough to begin with the active model and to be stopped.
+///
+/// `fit(rows, seed, previous, {stop})`: as `fit(rows, seed)`, beginning with what `previous` (null
+/// or a model of the same backend) has learnt, and throwing FitError once `stop` is requested.
+template <class B>
+concept WarmStartBackend =
+    Backend<B> && requires(const B& backend, MatrixView rows, Seed seed,
+                           const typename B::Model* previous, std::stop_token stop) {
+      { backend.fit(rows, seed, previous, {stop}) } -> std::same_as<typename B::Model>;
+    };
 
 }  // namespace freshet

@@ -49,7 +49,8 @@ struct Result {
   double score = std::numeric_limits<double>::quiet_NaN();
   /// The backend's own score, larger is more abnormal.
   double raw_score = std::numeric_limits<double>::quiet_NaN();
-  /// Rows still to come before the first training; 0 from then on.
+  /// Rows still to come that cannot be scored: until the first training or, when the model was
+  /// trained elsewhere, until the first full shingle.
   std::size_t samples_until_ready = 0;
   /// The version of the model that scored the row, counted from 1; 0 without one.
   std::uint64_t model_version = 0;

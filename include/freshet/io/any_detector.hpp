@@ -218,7 +218,10 @@ class AnyDetector {
     });
   }
 
-  void start() { detector_ = make(config_); }
+  void start() {
+    detector_ = make(config_);
+    config_ = detector_->config();  // a backend may have settled what was left to it
+  }
 
   [[nodiscard]] AnyDetector with_width(std::size_t n_features) const {
     AnyDetector wide(*this);

@@ -12,6 +12,7 @@
 #include "freshet/backends/ecod.hpp"
 #include "freshet/backends/hbos.hpp"
 #include "freshet/backends/loda.hpp"
+#include "freshet/backends/lstm_autoencoder.hpp"
 #include "freshet/core/error.hpp"
 #include "freshet/io/json_fields.hpp"
 
@@ -21,7 +22,7 @@
 namespace freshet {
 
 /// Every backend that a configuration may name. A new one is added here and nowhere else.
-using Backends = std::tuple<Ecod, Copod, Hbos, Loda>;
+using Backends = std::tuple<Ecod, Copod, Hbos, Loda, LstmAutoencoder>;
 
 /// The identifiers of all backends.
 [[nodiscard]] inline std::vector<std::string> backend_names() {

@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "freshet/backends/dtype.hpp"
 #include "freshet/backends/variant.hpp"
 #include "freshet/scaling/scaler.hpp"
 #include "freshet/stream/config.hpp"
@@ -25,6 +26,9 @@ constexpr auto enum_values(Retrain /*tag*/) noexcept {
 }
 constexpr auto enum_values(OutOfOrder /*tag*/) noexcept {
   return std::array{OutOfOrder::error, OutOfOrder::drop};
+}
+constexpr auto enum_values(Dtype /*tag*/) noexcept {
+  return std::array{Dtype::float32, Dtype::float64};
 }
 constexpr auto enum_values(Variant /*tag*/) noexcept {
   return std::array{Variant::pyod, Variant::paper};

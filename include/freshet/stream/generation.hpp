@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <stop_token>
+#include <utility>
 #include <vector>
 
 #include "freshet/core/concepts.hpp"
@@ -39,20 +41,32 @@ class Generation {
 
   /// Trains on `rows` (`n_rows` × features, after shingling). A pure function of its arguments but
   /// for `fit_seconds()`.
-  /// @throws FitError when the backend can make no model of the rows.
+  /// @param previous  the active generation or null: where a WarmStartBackend begins
+  /// @param stop      ends the training of a WarmStartBackend early
+  /// @throws FitError when the backend can make no model of the rows, or was stopped.
   Generation(const B& backend, const StreamingConfig& config, MatrixView rows,
-             std::uint64_t version)
+             std::uint64_t version, const Generation* previous = nullptr,
+             const std::stop_token& stop = {})
       : version_(version), n_rows_(rows.n_rows()) {
     const auto began = std::chrono::steady_clock::now();
+    const Model* previous_model = previous == nullptr ? nullptr : &previous->model_;
     if (config.scaler == Scaling::none) {
-      train(backend, config, rows);
+      train(backend, config, rows, previous_model, stop);
     } else {
       scaler_ = fit(config.scaler, rows);
-      train(backend, config, scaler_->transform(rows));
+      train(backend, config, scaler_->transform(rows), previous_model, stop);
     }
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
     fit_seconds_ = took.count();
   }
+
+  /// What was trained elsewhere: version 1 of a detector that begins with it.
+  Generation(Model model, const Normalizer& normalizer, double threshold, std::size_t n_rows)
+      : version_(1),
+        n_rows_(n_rows),
+        model_(std::move(model)),
+        normalizer_(normalizer),
+        threshold_(threshold) {}
 
   /// Counted from 1 within a detector.
   [[nodiscard]] std::uint64_t version() const noexcept { return version_; }
@@ -93,8 +107,13 @@ class Generation {
   }
 
  private:
-  void train(const B& backend, const StreamingConfig& config, MatrixView rows) {
-    model_ = backend.fit(rows, config.seed);
+  void train(const B& backend, const StreamingConfig& config, MatrixView rows,
+             [[maybe_unused]] const Model* previous, [[maybe_unused]] const std::stop_token& stop) {
+    if constexpr (WarmStartBackend<B>) {
+      model_ = backend.fit(rows, config.seed, previous, {stop});
+    } else {
+      model_ = backend.fit(rows, config.seed);
+    }
     if constexpr (KeepsTrainingScores<Model>) {
       calibrate(config, model_.training_scores());
     } else {

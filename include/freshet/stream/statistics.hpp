@@ -23,7 +23,8 @@ struct Statistics {
   std::uint64_t total_processed = 0;
   /// Rows accepted since the last training began.
   std::size_t samples_since_retrain = 0;
-  /// Rows still to come before the first training.
+  /// Rows still to come that cannot be scored: until the first training or, when the model was
+  /// trained elsewhere, until the first full shingle.
   std::size_t samples_until_ready = 0;
   /// Rows left out because their timestamp was earlier than the one before.
   std::uint64_t dropped = 0;

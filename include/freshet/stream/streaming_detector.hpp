@@ -56,6 +56,20 @@ class StreamingDetector {
         window_(config.window_size, features_.n_features()),
         trainer_(std::move(backend), std::move(config), std::move(executor)) {}
 
+  /// Begins with a model that was trained elsewhere. Rows are scored as soon as there are enough of
+  /// them for a shingle; until then the detector is collecting.
+  /// @throws ConfigurationError also when the model scores rows of another width.
+  StreamingDetector(B backend, StreamingConfig config, Generation<B> generation,
+                    std::shared_ptr<Executor> executor = nullptr)
+      : features_(checked_features(backend, config)),
+        window_(config.window_size, features_.n_features()),
+        trainer_(std::move(backend), std::move(config), std::move(executor),
+                 std::move(generation)) {
+    require_parameter(
+        trainer_.active()->n_features() == features_.n_features() * this->config().shingle,
+        "n_features", "as many features times shingle as the model scores");
+  }
+
   /// Scores a row, then keeps it. Allocates only when a training begins.
   /// @param row `n_features` finite values.
   /// @param timestamp in any unit that grows.
@@ -154,7 +168,7 @@ class StreamingDetector {
   }
 
   [[nodiscard]] Status status() const noexcept {
-    if (trainer_.active() == nullptr) return Status::collecting;
+    if (!can_score(window_.size())) return Status::collecting;
     return trainer_.running() ? Status::retraining : Status::ready;
   }
 
@@ -210,8 +224,7 @@ class StreamingDetector {
               window_.n_columns() == features_.n_features() &&
               window_.capacity() == config().window_size &&
               (active == nullptr ||
-               (active->n_features() == features_.n_features() * config().shingle &&
-                window_.size() >= config().shingle)),
+               active->n_features() == features_.n_features() * config().shingle),
           "shapes");
       archive.require(!interrupted || (interrupted->n_columns() == features_.n_features() &&
                                        interrupted->n_rows() >= config().shingle &&
@@ -226,10 +239,17 @@ class StreamingDetector {
   explicit StreamingDetector(std::shared_ptr<Executor> executor)
       : trainer_(B{}, StreamingConfig{}, std::move(executor)) {}
 
-  /// The first member to be made, so that nothing is made of settings that are out of range.
-  static FeatureMap checked_features(const B& backend, const StreamingConfig& config) {
-    config.validate();
+  /// The first member to be made, so that nothing is made of settings that are out of range. Of a
+  /// backend that scores windows, the shingle is its window.
+  static FeatureMap checked_features(const B& backend, StreamingConfig& config) {
     if constexpr (requires { backend.validate(); }) backend.validate();
+    if constexpr (WindowBackend<B>) {
+      require_parameter(
+          config.shingle == 1 || config.shingle == backend.window, "shingle",
+          "left alone, or the backend's window of " + std::to_string(backend.window) + " rows");
+      config.shingle = backend.window;
+    }
+    config.validate();
     return FeatureMap(config.n_features, config.rolling_windows, config.lag_periods);
   }
 
@@ -278,7 +298,8 @@ class StreamingDetector {
     trainer_.adopt();
     features_.transform(row, window_.stage());
     Result result;
-    if (const Generation<B>* active = trainer_.active()) {
+    if (const Generation<B>* active = trainer_.active();
+        active != nullptr && can_score(window_.size() + 1)) {
       const Score verdict = active->score(window_.staged_shingle(config().shingle));
       result.scored = true;
       result.score = verdict.score;
@@ -308,16 +329,22 @@ class StreamingDetector {
     return features;
   }
 
+  /// Whether there is a model and, with `n_rows`, enough rows for a shingle.
+  [[nodiscard]] bool can_score(std::size_t n_rows) const noexcept {
+    return trainer_.active() != nullptr && n_rows >= config().shingle;
+  }
+
   [[nodiscard]] const Generation<B>& ready_generation() const {
-    if (const Generation<B>* active = trainer_.active()) return *active;
+    if (can_score(window_.size() + 1)) return *trainer_.active();
     throw NotReadyError(ErrorCode::not_ready,
-                        "there is no model yet: " + std::to_string(samples_until_ready()) +
-                            " more rows until the first training",
+                        "no row can be scored yet: " + std::to_string(samples_until_ready()) +
+                            " more rows are needed before",
                         "samples_until_ready", "0");
   }
 
   [[nodiscard]] std::size_t samples_until_ready() const noexcept {
-    const std::size_t needed = config().min_samples;
+    const std::size_t needed =
+        trainer_.active() == nullptr ? config().min_samples : config().shingle - 1;
     return window_.size() < needed ? needed - window_.size() : 0;
   }
 

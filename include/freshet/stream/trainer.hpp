@@ -36,6 +36,15 @@ class Trainer {
   Trainer(B backend, StreamingConfig config, std::shared_ptr<Executor> executor)
       : backend_(std::move(backend)), config_(std::move(config)), executor_(std::move(executor)) {}
 
+  /// Begins with a generation that was trained elsewhere, as if it had just been trained here.
+  Trainer(B backend, StreamingConfig config, std::shared_ptr<Executor> executor,
+          Generation<B> generation)
+      : Trainer(std::move(backend), std::move(config), std::move(executor)) {
+    active_ = std::make_shared<const Generation<B>>(std::move(generation));
+    published_.store_now(active_);
+    fits_begun_ = 1;
+  }
+
   /// The active generation, or null; for the driving thread.
   [[nodiscard]] const Generation<B>* active() const noexcept { return active_.get(); }
 
@@ -118,7 +127,7 @@ class Trainer {
     return [job = job_] { job->wait(); };
   }
 
-  /// Back to the state without a model. A training that runs is left to end unheard.
+  /// Back to the state without a model. A training that runs is told to stop, or ends unheard.
   void reset() noexcept {
     published_.store_now(nullptr);
     active_.reset();
@@ -187,7 +196,7 @@ class Trainer {
         return;
       }
       auto next = std::make_shared<const Generation<B>>(
-          backend_, config_, window.shingled(config_.shingle), next_version());
+          backend_, config_, window.shingled(config_.shingle), next_version(), active_.get());
       published_.store_now(next);
       active_ = std::move(next);
     } catch (const std::exception& error) {
@@ -200,9 +209,11 @@ class Trainer {
   }
 
   void submit(Matrix rows) {
-    job_ = std::make_shared<Job>(backend_, config_, std::move(rows), next_version());
+    auto job = std::make_shared<Job>(backend_, config_, std::move(rows), next_version(), active_);
+    // When the last trainer that waits for it lets go, the job is told to stop.
+    job_ = std::shared_ptr<Job>(job.get(), [job](Job* unheard) { unheard->cancel(); });
     if (executor_ == nullptr) executor_ = default_executor();
-    executor_->submit(streamdetail::FitTask<B>(job_));
+    executor_->submit(streamdetail::FitTask<B>(std::move(job)));
   }
 
   [[nodiscard]] std::uint64_t next_version() const noexcept {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <exception>
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <utility>
 
@@ -25,17 +26,21 @@ inline constexpr const char* unknown_failure = "the backend threw something unkn
 template <Backend B>
 class FitJob {
  public:
-  FitJob(B backend, StreamingConfig config, Matrix rows, std::uint64_t version)
+  /// @param previous  the active generation, where a WarmStartBackend begins; or null
+  FitJob(B backend, StreamingConfig config, Matrix rows, std::uint64_t version,
+         std::shared_ptr<const Generation<B>> previous)
       : backend_(std::move(backend)),
         config_(std::move(config)),
         rows_(std::move(rows)),
-        version_(version) {}
+        version_(version),
+        previous_(std::move(previous)) {}
 
   /// Trains. Whatever goes wrong is kept for `error()`.
   void run() noexcept {
     try {
       generation_ = std::make_shared<const Generation<B>>(
-          backend_, config_, rows_.view().shingled(config_.shingle), version_);
+          backend_, config_, rows_.view().shingled(config_.shingle), version_, previous_.get(),
+          stop_.get_token());
     } catch (const std::exception& error) {
       fail(error.what());
       return;
@@ -45,6 +50,9 @@ class FitJob {
     }
     finish();
   }
+
+  /// Tells a training that can be stopped that nobody waits for it any more.
+  void cancel() noexcept { stop_.request_stop(); }
 
   /// Ends the job without a model.
   void fail(const char* why) noexcept {
@@ -82,6 +90,8 @@ class FitJob {
   StreamingConfig config_;
   Matrix rows_;
   std::uint64_t version_;
+  std::shared_ptr<const Generation<B>> previous_;
+  std::stop_source stop_;
   std::shared_ptr<const Generation<B>> generation_;
   std::string error_;
   std::atomic<bool> finished_{false};
