@@ -4,6 +4,8 @@ Streams
     `StreamingDetector` for one, `DetectorPool` for many; `backends` lists the methods.
 Tables
     `ECOD`, `COPOD`, `HBOS` and `LODA` in the scikit-learn and PyOD convention.
+Windows
+    `LSTMAutoencoder`, in the same convention, with bundles and PyTorch's files.
 Parts
     `RollingFeatures`, the incremental features that a streaming detector uses.
 More
@@ -30,6 +32,7 @@ from freshet.errors import (
 from freshet._core import Result, Score, __version__  # isort: skip
 from freshet.catalog import Backend, backends
 from freshet.estimators import COPOD, ECOD, HBOS, LODA
+from freshet.lstm import LSTMAutoencoder, TrainingProgress
 from freshet.features import RollingFeatures
 from freshet.pool import DetectorPool
 from freshet.results import Explanation, ResultBatch, Stats
@@ -40,6 +43,7 @@ __all__ = [
     "ECOD",
     "HBOS",
     "LODA",
+    "LSTMAutoencoder",
     "Backend",
     "ConfigurationError",
     "DataError",
@@ -56,6 +60,7 @@ __all__ = [
     "SnapshotError",
     "Stats",
     "StreamingDetector",
+    "TrainingProgress",
     "UnknownStreamError",
     "__version__",
     "backends",

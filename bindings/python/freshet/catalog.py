@@ -67,7 +67,7 @@ def backends() -> list[Backend]:
     Examples
     --------
     >>> [method.backend for method in backends()]
-    ['ecod', 'copod', 'hbos', 'loda']
+    ['ecod', 'copod', 'hbos', 'loda', 'lstm_autoencoder']
     """
     return [
         _backend(
@@ -102,5 +102,14 @@ def backends() -> list[Backend]:
             speed="fast",
             memory="medium",
             best_for="anomalies that show in combinations of columns",
+        ),
+        _backend(
+            "lstm_autoencoder",
+            "LSTM autoencoder",
+            "How badly a network that has learnt the usual windows reconstructs the last one",
+            category="deep_learning",
+            speed="medium",
+            memory="medium",
+            best_for="patterns in time: shapes, rhythms, columns that move together",
         ),
     ]

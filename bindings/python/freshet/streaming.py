@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from freshet import _core
@@ -20,7 +22,7 @@ from freshet.results import Explanation, ResultBatch, Stats
 
 __all__ = ["StreamingDetector"]
 
-Backend: TypeAlias = Literal["ecod", "copod", "hbos", "loda"]
+Backend: TypeAlias = Literal["ecod", "copod", "hbos", "loda", "lstm_autoencoder"]
 Normalization: TypeAlias = Literal["calibrated", "standardization", "zscore", "raw"]
 Scaler: TypeAlias = Literal["none", "standard", "min_max", "robust"]
 Retrain: TypeAlias = Literal["inline", "background", "manual"]
@@ -37,7 +39,7 @@ class StreamingDetector:
 
     Parameters
     ----------
-    backend : {"ecod", "copod", "hbos", "loda"}, default "ecod"
+    backend : {"ecod", "copod", "hbos", "loda", "lstm_autoencoder"}, default "ecod"
         The detection method; see `freshet.backends` and the estimators of the same names.
     backend_params : mapping, optional
         The parameters of the method, for example ``{"n_bins": 20}`` for HBOS.
@@ -66,7 +68,8 @@ class StreamingDetector:
         Distances in rows, 1 or more each; for every column and distance the value so many rows
         ago becomes a feature.
     shingle : int, default 1
-        Consecutive rows that are scored together as one vector, less than `min_samples`.
+        Consecutive rows that are scored together as one vector, less than `min_samples`. Of a
+        backend that scores windows it is the backend's window, without being set.
     scaler : {"none", "standard", "min_max", "robust"}, optional
         How features are scaled before the backend sees them; not by default.
     retrain : {"background", "inline", "manual"}, default "background"
@@ -300,6 +303,38 @@ class StreamingDetector:
         O(size of the window and the model).
         """
         return self._core.snapshot()
+
+    @classmethod
+    def from_bundle(
+        cls, path: str | os.PathLike[str], *, retrain: Retrain | str = "manual", **settings: Any
+    ) -> StreamingDetector:
+        """A detector that begins with the model of a bundle.
+
+        Rows are scored from the first full window on; until then the status is "collecting". The
+        score is the bundle's error, the threshold the bundle's.
+
+        Parameters
+        ----------
+        path : path
+            A directory written by ``LSTMAutoencoder.save``, ``freshet train`` or the C++ library.
+        retrain : {"manual", "background", "inline"}, default "manual"
+            Manual keeps the bundle's model; otherwise later models are trained on the rows that
+            come, beginning with its weights.
+        **settings
+            ``threshold``, ``contamination``, ``min_samples``, ``retrain_interval``,
+            ``window_size``, ``seed`` or ``out_of_order``, as of the class.
+
+        Raises
+        ------
+        ModelFileError
+            If the bundle is missing, damaged, or of another version; says what is wrong.
+        ConfigurationError
+            If a setting is unknown or out of range; ``field`` names it.
+        """
+        detector = cls.__new__(cls)
+        detector._core = _core.Detector.from_bundle(Path(path), {"retrain": retrain, **settings})
+        detector._names = None
+        return detector
 
     @classmethod
     def restore(cls, data: bytes) -> StreamingDetector:

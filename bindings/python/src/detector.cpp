@@ -1,3 +1,4 @@
+#include <filesystem>
 #include <functional>
 #include <mutex>
 #include <optional>
@@ -8,6 +9,7 @@
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
+#include <pybind11/stl/filesystem.h>
 
 #include "bind.hpp"
 #include "detector_helpers.hpp"
@@ -136,6 +138,14 @@ void bind_detector(py::module_& module) {
           "restore",
           [](const py::bytes& data) { return std::make_unique<Detector>(restore_session(data)); },
           "data"_a, "restore(data)\n--\n\n")
+      .def_static(
+          "from_bundle",
+          [](const std::filesystem::path& path, const py::dict& settings) {
+            const nlohmann::json json = to_json(settings, "");
+            const py::gil_scoped_release release;
+            return std::make_unique<Detector>(Session::from_bundle(path, json));
+          },
+          "path"_a, "settings"_a, "from_bundle(path, settings)\n--\n\n")
       .def("process", &Detector::process, "row"_a, "timestamp"_a = py::none(),
            "process(self, row, timestamp=None)\n--\n\n")
       .def("process_many", &Detector::process_many, "rows"_a, "names"_a = py::none(),

@@ -20,6 +20,7 @@
 #include "freshet/io/backend_registry.hpp"
 #include "freshet/io/json_fields.hpp"
 #include "json.hpp"
+#include "model_helpers.hpp"
 #include "rows.hpp"
 
 /// @file
@@ -31,29 +32,6 @@ using namespace pybind11::literals;
 namespace freshet::python {
 
 namespace {
-
-using Doubles = py::array_t<double>;
-using Names = std::optional<std::vector<std::string>>;
-
-template <Backend B>
-B read_backend(const py::dict& parameters) {
-  B backend;
-  const nlohmann::json json = to_json(parameters, "");
-  JsonReader reader(json);
-  backend.visit_fields(reader);
-  reader.require_all_known();
-  backend.validate();
-  return backend;
-}
-
-void require_columns(MatrixView rows, std::size_t n_columns, const Names& names) {
-  require_rows(rows, n_columns,
-               names ? std::span<const std::string>(*names) : std::span<const std::string>{});
-}
-
-Doubles copy_of(std::span<const double> values) {
-  return Doubles(static_cast<py::ssize_t>(values.size()), values.data());
-}
 
 template <Backend B>
 typename B::Model fit(const py::dict& parameters, const Doubles& rows, const Names& names) {
@@ -88,25 +66,6 @@ Doubles explain(const M& model, const Doubles& rows, const Names& names) {
     model.explain(view.row(i), {out + i * model.n_features(), model.n_features()});
   }
   return contributions;
-}
-
-template <Model M>
-py::bytes to_bytes(M& model) {
-  ArchiveWriter writer;
-  writer(model);
-  return {reinterpret_cast<const char*>(writer.bytes().data()), writer.bytes().size()};
-}
-
-template <Model M>
-M from_bytes(const py::bytes& bytes) {
-  char* text = nullptr;
-  Py_ssize_t size = 0;
-  if (PyBytes_AsStringAndSize(bytes.ptr(), &text, &size) != 0) throw py::error_already_set();
-  ArchiveReader reader(std::as_bytes(std::span(text, static_cast<std::size_t>(size))));
-  M model;
-  reader(model);
-  reader.require(reader.remaining() == 0, "end");
-  return model;
 }
 
 template <Backend B>

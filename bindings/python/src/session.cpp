@@ -1,6 +1,7 @@
 #include "session.hpp"
 
 #include <algorithm>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <span>
@@ -14,6 +15,8 @@
 #include "freshet/core/error.hpp"
 #include "freshet/core/validate.hpp"
 #include "freshet/io/any_detector.hpp"
+#include "freshet/io/bundle.hpp"
+#include "freshet/io/json_fields.hpp"
 #include "freshet/io/snapshot.hpp"
 #include "freshet/stream/config.hpp"
 
@@ -48,6 +51,16 @@ Session::Session(const nlohmann::json& settings) : Session(make_detector(setting
 
 Session Session::restore(std::span<const std::byte> bytes) {
   return Session(std::make_unique<AnyDetector>(freshet::restore<AnyDetector>(bytes)));
+}
+
+Session Session::from_bundle(const std::filesystem::path& path, const nlohmann::json& settings) {
+  StreamingConfig config;
+  config.retrain = Retrain::manual;
+  JsonReader reader(settings);
+  config.visit_fields(reader);
+  reader.require_all_known();
+  return Session(
+      std::make_unique<AnyDetector>(freshet::make_detector(load_bundle(path), std::move(config))));
 }
 
 Session::Session(const Session& other) : Session(std::make_unique<AnyDetector>(*other.detector_)) {}

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -54,6 +55,10 @@ class Session {
   explicit Session(const nlohmann::json& settings);
   /// @throws SnapshotError
   [[nodiscard]] static Session restore(std::span<const std::byte> bytes);
+  /// Begins with a bundle's model; `settings` may hold what StreamingConfig has.
+  /// @throws ModelFileError, ConfigurationError
+  [[nodiscard]] static Session from_bundle(const std::filesystem::path& path,
+                                           const nlohmann::json& settings);
   Session(const Session& other);
   Session& operator=(const Session& other);
   Session(Session&&) noexcept;

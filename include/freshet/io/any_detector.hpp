@@ -61,6 +61,16 @@ class AnyDetector {
     }
   }
 
+  /// `detector` with its type forgotten. Its snapshots can be restored when `Backends` lists B.
+  template <Backend B>
+  explicit AnyDetector(StreamingDetector<B> detector)
+      : backend_(B::name), config_(detector.config()) {
+    JsonWriter parameters;
+    B(detector.backend()).visit_fields(parameters);
+    backend_parameters_ = parameters.object();
+    detector_ = std::make_unique<iodetail::DetectorOf<B>>(std::move(detector));
+  }
+
   AnyDetector(const AnyDetector& other)
       : backend_(other.backend_),
         backend_parameters_(other.backend_parameters_),

@@ -97,6 +97,13 @@ class LstmAutoencoderModel {
     return training_scores_;
   }
 
+  /// The same model with `scores` for training scores: those of rows that it is calibrated on.
+  [[nodiscard]] LstmAutoencoderModel with_training_scores(std::vector<double> scores) const {
+    LstmAutoencoderModel calibrated = *this;
+    calibrated.training_scores_ = std::move(scores);
+    return calibrated;
+  }
+
   /// The mean squared error of a window's reconstruction, scaled.
   /// O(window · num_layers · hidden_size²).
   [[nodiscard]] double score(RowView window) const noexcept {
