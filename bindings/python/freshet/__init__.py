@@ -32,8 +32,8 @@ from freshet.errors import (
 from freshet._core import Result, Score, __version__  # isort: skip
 from freshet.catalog import Backend, backends
 from freshet.estimators import COPOD, ECOD, HBOS, LODA
-from freshet.lstm import LSTMAutoencoder, TrainingProgress
 from freshet.features import RollingFeatures
+from freshet.lstm import LSTMAutoencoder, TrainingProgress
 from freshet.pool import DetectorPool
 from freshet.results import Explanation, ResultBatch, Stats
 from freshet.streaming import StreamingDetector
@@ -43,7 +43,6 @@ __all__ = [
     "ECOD",
     "HBOS",
     "LODA",
-    "LSTMAutoencoder",
     "Backend",
     "ConfigurationError",
     "DataError",
@@ -51,6 +50,7 @@ __all__ = [
     "Error",
     "Explanation",
     "FitError",
+    "LSTMAutoencoder",
     "ModelFileError",
     "NotReadyError",
     "Result",

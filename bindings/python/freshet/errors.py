@@ -82,7 +82,7 @@ class SnapshotError(Error, ValueError):
 
 
 class ModelFileError(Error, ValueError):
-    """A model's file or bundle cannot be read or written: missing, damaged, unsafe or unexpected."""
+    """A model's file or bundle cannot be read or written: missing, damaged or not a model."""
 
 
 class UnknownStreamError(Error, KeyError):

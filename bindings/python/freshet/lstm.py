@@ -11,8 +11,8 @@ import numpy as np
 
 from freshet import _core
 from freshet._core import TrainingProgress
-from freshet._estimator import Estimator
-from freshet._rows import Floats, as_matrix, column_names
+from freshet._reconstruction import ReconstructingEstimator
+from freshet._rows import column_names
 from freshet._torch_architecture import Architecture
 from freshet._windows import as_windows, default_names
 from freshet.errors import ConfigurationError, NotReadyError
@@ -24,13 +24,13 @@ Scaler: TypeAlias = Literal["none", "standard", "min_max", "robust"]
 Progress: TypeAlias = Callable[[TrainingProgress], object]
 
 
-class LSTMAutoencoder(Estimator):
+class LSTMAutoencoder(ReconstructingEstimator):
     """Scores how badly a network that has learnt the usual windows reconstructs a window.
 
     An LSTM encoder reads the window; its last hidden state, through a linear bottleneck if there is
-    one, is repeated as the input of an LSTM decoder, and a linear layer turns each of its steps into
-    a row. The score is the mean squared error of the scaled values. Trained by Adam without any
-    deep-learning framework, and interchangeable with PyTorch's layers.
+    one, is repeated as the input of an LSTM decoder, and a linear layer turns each of its steps
+    into a row. The score is the mean squared error of the scaled values. Trained by Adam without
+    any deep-learning framework, and interchangeable with PyTorch's layers.
 
     Training takes O(epochs · windows · window · num_layers · hidden_size²), a score
     O(window · num_layers · hidden_size²).
@@ -59,8 +59,8 @@ class LSTMAutoencoder(Estimator):
     clip_norm : float, default 1.0
         The largest norm of a step's gradient.
     seed : int, default 0
-        Of the first weights and of the order of windows. On one machine the same seed gives the same
-        model to the bit, whatever `n_threads`.
+        Of the first weights and of the order of windows. On one machine the same seed gives the
+        same model to the bit, whatever `n_threads`.
     dtype : {"float32", "float64"}, default "float32"
         The numbers that the network computes with.
     scaler : {"standard", "none", "min_max", "robust"}, default "standard"
@@ -106,9 +106,6 @@ class LSTMAutoencoder(Estimator):
     """
 
     _model_type = _core.LstmAutoencoderModel
-    _model: _core.LstmAutoencoderModel
-
-    history_: dict[str, Any]
 
     def __init__(
         self,
@@ -146,7 +143,7 @@ class LSTMAutoencoder(Estimator):
 
     # ---- training and scoring ----
 
-    def fit(  # type: ignore[override]
+    def fit(
         self,
         X: Any,
         y: Any = None,
@@ -195,130 +192,6 @@ class LSTMAutoencoder(Estimator):
         self.statistics_ = _core.column_statistics(series)
         return self
 
-    def decision_function(self, X: Any) -> Floats:
-        """The mean squared error of each window's reconstruction; larger is more abnormal.
-
-        Parameters
-        ----------
-        X : array or DataFrame
-            Windows of shape (n, window, n_columns) or (n, window * n_columns), or a series of shape
-            (n_rows, n_columns), which has n_rows - window + 1 windows.
-
-        Returns
-        -------
-        ndarray of float64, shape (n_windows,)
-
-        Raises
-        ------
-        NotReadyError
-            Before `fit`.
-        DataError
-            If the width is another than in training, or a value is not acceptable; names row and
-            column.
-        """
-        model = self._ready_model()
-        return model.score(*self._windows(X), self._threads())
-
-    def score_rows(self, X: Any) -> Floats:
-        """The error of the window that ends at each row of a series.
-
-        Parameters
-        ----------
-        X : array or DataFrame of shape (n_rows, n_columns)
-
-        Returns
-        -------
-        ndarray of float64, shape (n_rows,)
-            NaN for the first ``window - 1`` rows.
-
-        Raises
-        ------
-        NotReadyError, DataError
-            As `decision_function`.
-        """
-        model = self._ready_model()
-        rows, _ = self._arranged(X)
-        scores = np.full(len(rows), np.nan)
-        if len(rows) >= model.window:
-            scores[model.window - 1 :] = model.score(rows, True, self._threads())
-        return scores
-
-    def reconstruct(self, X: Any) -> Floats:
-        """Each window as the network reconstructs it, in the columns' units.
-
-        Parameters
-        ----------
-        X : array or DataFrame
-            As for `decision_function`.
-
-        Returns
-        -------
-        ndarray of float64, shape (n_windows, window, n_columns)
-        """
-        model = self._ready_model()
-        return model.reconstruct(*self._windows(X))
-
-    def reconstruction_errors(self, X: Any) -> Floats:
-        """The squared error of every step and column of each window, scaled.
-
-        Parameters
-        ----------
-        X : array or DataFrame
-            As for `decision_function`.
-
-        Returns
-        -------
-        ndarray of float64, shape (n_windows, window, n_columns)
-            The mean of a window's errors is its score.
-        """
-        model = self._ready_model()
-        return model.squared_errors(*self._windows(X))
-
-    def explain(self, X: Any) -> Floats:
-        """What each column adds to the score of each window.
-
-        Parameters
-        ----------
-        X : array or DataFrame
-            As for `decision_function`.
-
-        Returns
-        -------
-        ndarray of float64, shape (n_windows, n_columns)
-            Each row sums to its `decision_function` up to rounding.
-        """
-        errors = self.reconstruction_errors(X)
-        explained: Floats = errors.sum(axis=1) / (errors.shape[1] * errors.shape[2])
-        return explained
-
-    def predict_proba(self, X: Any, method: Literal["linear", "unify"] = "linear") -> Floats:
-        """As `Estimator.predict_proba`; needs training scores, see `calibrate`."""
-        if not len(getattr(self, "decision_scores_", [])):
-            raise NotReadyError(
-                "there are no training scores: call fit or calibrate first",
-                id="not_ready",
-                expected="a call of fit or calibrate",
-            )
-        return super().predict_proba(X, method)
-
-    def calibrate(self, X: Any) -> LSTMAutoencoder:
-        """Take the scores of `X` for training scores, and the threshold from them.
-
-        For a model whose weights come from elsewhere.
-
-        Parameters
-        ----------
-        X : array or DataFrame
-            As for `decision_function`.
-
-        Returns
-        -------
-        self
-        """
-        scores = self.decision_function(X)
-        self._learned(self._model.with_training_scores(scores), self._names())
-        return self
-
     # ---- files ----
 
     def save(self, path: str | os.PathLike[str], *, created: str | None = None) -> None:
@@ -338,7 +211,7 @@ class LSTMAutoencoder(Estimator):
         ModelFileError
             If it cannot be written; what was there is then untouched.
         """
-        model = self._ready_model()
+        model = self._trained()
         if not hasattr(self, "threshold_"):
             raise NotReadyError(
                 "there is no threshold: set threshold_, or call fit or calibrate first",
@@ -350,7 +223,7 @@ class LSTMAutoencoder(Estimator):
             Path(path),
             model,
             self._backend_parameters(),
-            self._names() or default_names(model.n_columns),
+            self._column_names() or default_names(model.n_columns),
             float(self.threshold_),
             getattr(self, "percentile_", None),
             getattr(self, "n_rows_", 0),
@@ -439,7 +312,7 @@ class LSTMAutoencoder(Estimator):
         dict of str to torch.Tensor, or to ndarray where torch is not installed
             In PyTorch's names, shapes and gate order. Scaler and threshold are not among them.
         """
-        tensors = self._ready_model().tensors()
+        tensors = self._trained().tensors()
         try:
             import torch
         except ImportError:
@@ -473,7 +346,7 @@ class LSTMAutoencoder(Estimator):
         for field, values in (("center", centers), ("scale", scales)):
             if len(values) != n_columns:
                 raise ConfigurationError(
-                    f"{field} has {len(values)} values, expected one for each of {n_columns} columns",
+                    f"{field} has {len(values)} values: expected {n_columns}, one for each column",
                     id="parameter_out_of_range",
                     field=field,
                     expected=f"{n_columns} values",
@@ -485,95 +358,6 @@ class LSTMAutoencoder(Estimator):
         if threshold is not None:
             estimator._set_threshold(threshold, None)
         return estimator
-
-    def _set_threshold(self, threshold: float, percentile: float | None) -> None:
-        self.threshold_ = float(threshold)
-        self.percentile_ = percentile
-        self.labels_ = (self.decision_scores_ > self.threshold_).astype(int)
-
-    def set_percentile(self, percentile: float) -> LSTMAutoencoder:
-        """Put the threshold at a percentile of the training scores, 0 to 100.
-
-        Raises
-        ------
-        ConfigurationError
-            If it is out of range.
-        NotReadyError
-            Without training scores.
-        """
-        if not 0.0 <= percentile <= 100.0:
-            raise ConfigurationError(
-                f"percentile must be from 0 to 100, not {percentile!r}",
-                id="parameter_out_of_range",
-                field="percentile",
-                expected="from 0 to 100",
-            )
-        if not len(getattr(self, "decision_scores_", [])):
-            raise NotReadyError(
-                "there are no training scores: call fit or calibrate first", id="not_ready"
-            )
-        self._set_threshold(float(np.percentile(self.decision_scores_, percentile)), percentile)
-        return self
-
-    def _learned(self, model: Any, names: list[str] | None) -> None:
-        scores = model.training_scores()
-        self._model = model
-        self.n_features_in_ = model.n_columns
-        if names is not None:
-            self.feature_names_in_ = np.asarray(names, dtype=object)
-        elif hasattr(self, "feature_names_in_"):
-            del self.feature_names_in_
-        self.history_ = model.history()
-        self.decision_scores_ = scores
-        self.created_ = None
-        if len(scores):
-            self.set_percentile(100.0 * (1.0 - self.contamination))
-        else:
-            self.labels_ = np.empty(0, dtype=int)
-
-    def predict(self, X: Any) -> Any:
-        """1 for each window whose score is above ``threshold_``, else 0.
-
-        Parameters
-        ----------
-        X : array or DataFrame
-            As for `decision_function`.
-
-        Returns
-        -------
-        ndarray of int, shape (n_windows,)
-
-        Raises
-        ------
-        NotReadyError
-            Before `fit`, and without a threshold.
-        """
-        self._ready_model()
-        if not hasattr(self, "threshold_"):
-            raise NotReadyError(
-                "there is no threshold: set threshold_, or call calibrate first",
-                id="not_ready",
-                field="threshold_",
-                expected="a threshold",
-            )
-        return super().predict(X)
-
-    def _ready_model(self) -> _core.LstmAutoencoderModel:
-        super()._ready_model()
-        return self._model
-
-    def _names(self) -> list[str] | None:
-        names = getattr(self, "feature_names_in_", None)
-        return None if names is None else list(names)
-
-    def _windows(self, X: Any) -> tuple[Floats, bool]:
-        model = self._ready_model()
-        if np.ndim(X) == 2 and np.shape(X)[1] == model.n_columns:
-            return self._arranged(X)[0], True
-        return as_windows(X, model.window, None, n_columns=model.n_columns)
-
-    def _threads(self) -> int:
-        return self.n_threads or os.cpu_count() or 1
 
     def _backend_parameters(self) -> dict[str, Any]:
         params = super()._backend_parameters()
