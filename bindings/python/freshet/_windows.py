@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from freshet._rows import Floats, as_matrix
-from freshet.errors import DataError
+from freshet.errors import ConfigurationError, DataError
 
-__all__ = ["as_windows", "default_names"]
+__all__ = ["as_windows", "checked_names", "default_names"]
 
 
 def as_windows(
@@ -51,3 +52,23 @@ def as_windows(
 def default_names(n_columns: int) -> list[str]:
     """What columns without names are called."""
     return [f"f{i}" for i in range(n_columns)]
+
+
+def checked_names(names: Sequence[str], n_columns: int) -> list[str]:
+    """`names` if they are one for each column and differ from each other.
+
+    Raises
+    ------
+    ConfigurationError
+        Otherwise.
+    """
+    given = list(names)
+    if len(given) == n_columns and len(set(given)) == n_columns:
+        return given
+    expected = f"{n_columns} names that differ from each other"
+    raise ConfigurationError(
+        f"column_names are {given!r}: expected {expected}",
+        id="parameter_out_of_range",
+        field="column_names",
+        expected=expected,
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -12,9 +12,9 @@ import numpy as np
 from freshet import _core
 from freshet._core import TrainingProgress
 from freshet._reconstruction import ReconstructingEstimator
-from freshet._rows import column_names
+from freshet._rows import column_names as names_of
 from freshet._torch_architecture import Architecture
-from freshet._windows import as_windows, default_names
+from freshet._windows import as_windows, checked_names, default_names
 from freshet.errors import ConfigurationError, NotReadyError
 
 __all__ = ["LSTMAutoencoder", "TrainingProgress"]
@@ -150,6 +150,7 @@ class LSTMAutoencoder(ReconstructingEstimator):
         *,
         on_progress: Progress | None = None,
         warm_start: bool = False,
+        column_names: Sequence[str] | None = None,
     ) -> LSTMAutoencoder:
         """Train on a series or on windows.
 
@@ -165,6 +166,8 @@ class LSTMAutoencoder(ReconstructingEstimator):
             the training and leaves the estimator as it was.
         warm_start : bool, default False
             Whether to begin with the weights of the model at hand, if it has the same sizes.
+        column_names : sequence of str, optional
+            What the columns of an array are called; a DataFrame has names of its own.
 
         Returns
         -------
@@ -173,15 +176,18 @@ class LSTMAutoencoder(ReconstructingEstimator):
         Raises
         ------
         ConfigurationError
-            If a parameter is out of range; ``field`` names it.
+            If a parameter is out of range, or the names do not fit; ``field`` names it.
         DataError
             If there are no rows, or a value is NaN, infinite or too large; names row and column.
         FitError
             If there is no window, or the training diverges.
         """
         self._check()
-        names = column_names(X)
+        names = names_of(X)
         rows, is_series = as_windows(X, self.window, names)
+        if names is None and column_names is not None:
+            width = rows.shape[1] if is_series else rows.shape[1] // self.window
+            names = checked_names(column_names, width)
         previous = getattr(self, "_model", None) if warm_start else None
         model = _core.LstmAutoencoderModel.fit(
             self._backend_parameters(), rows, is_series, self.seed, previous, on_progress, names

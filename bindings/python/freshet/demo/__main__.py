@@ -15,7 +15,7 @@ from freshet.datasets import DatasetError, load_nab
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from freshet.datasets import Dataset
+    from freshet.lstm import TrainingProgress
 
 _BACKENDS = ("hbos", "ecod", "copod", "loda")
 _PROGRESS_STEP = 100
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ImportError:
         print("the demo needs more packages: pip install 'freshet[demo]'", file=sys.stderr)
         return 1
-    from freshet.demo import evaluation, pipeline, report
+    from freshet.demo import evaluation, pipeline, reconstruction, report
 
     try:
         dataset = load_nab("nyc_taxi", when_unavailable="simulate", seed=options.seed)
@@ -42,20 +42,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "streams SIMULATED data.",
             file=sys.stderr,
         )
-    with _progress(dataset) as advance:
+    bundle = options.out.with_suffix(".bundle")
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    training_seconds = 0.0
+    if options.model == "lstm":
+        with _training_progress() as on_progress:
+            training_seconds = reconstruction.train(dataset, options.seed, bundle, on_progress)
+    with _progress(f"streaming {dataset.name}", len(dataset)) as advance:
         began = time.perf_counter()
-        run = pipeline.run(dataset, options.backend, options.seed, advance)
+        if options.model == "lstm":
+            run = reconstruction.run(dataset, bundle, training_seconds, advance)
+        else:
+            run = pipeline.run(dataset, options.backend, options.seed, advance)
         seconds = time.perf_counter() - began
 
     result = report.Report(
         dataset=dataset,
-        backend=options.backend,
+        backend="lstm_autoencoder" if options.model == "lstm" else options.backend,
         seed=options.seed,
         run=run,
         evaluation=evaluation.evaluate(dataset, run),
         seconds=seconds,
     )
-    options.out.parent.mkdir(parents=True, exist_ok=True)
     report.to_figure(result).savefig(options.out)
     picture = str(options.out)
     if options.json:
@@ -76,33 +84,75 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         ),
     )
     parser.add_argument(
-        "--backend", choices=_BACKENDS, default=_BACKENDS[0], help="default: %(default)s"
+        "--model",
+        choices=("rows", "lstm"),
+        default="rows",
+        help="what looks at the rides: a backend for rows that is trained anew every week, or an "
+        "LSTM autoencoder that is trained once, saved as a bundle beside the plot and loaded from "
+        "there (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--backend",
+        choices=_BACKENDS,
+        default=_BACKENDS[0],
+        help="for rows (default: %(default)s)",
     )
     parser.add_argument(
         "--seed",
         type=int,
         default=0,
-        help="of loda's projections and of the simulated series (default: %(default)s)",
+        help="of loda's projections, the LSTM's weights and the simulated series "
+        "(default: %(default)s)",
     )
     parser.add_argument(
         "--out",
         type=Path,
-        default=Path("demo-output") / "nyc_taxi.png",
         metavar="FILE",
-        help="where the plot goes (default: %(default)s)",
+        help="where the plot goes (default: demo-output/nyc_taxi.png, with --model lstm "
+        "demo-output/nyc_taxi_lstm.png)",
     )
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     options = parser.parse_args(arguments)
     if options.seed < 0:
         parser.error("--seed must not be negative")
+    if options.out is None:
+        name = "nyc_taxi_lstm.png" if options.model == "lstm" else "nyc_taxi.png"
+        options.out = Path("demo-output") / name
     return options
 
 
 @contextmanager
-def _progress(dataset: Dataset) -> Iterator[Callable[[], None]]:
+def _progress(what: str, total: int) -> Iterator[Callable[[], None]]:
     """Yield what to call after each point: a progress bar's step on a terminal, else nothing."""
+    with _bar(what, total) as update:
+        n_done = 0
+
+        def advance() -> None:
+            nonlocal n_done
+            n_done += 1
+            if n_done % _PROGRESS_STEP == 0 or n_done == total:
+                update(n_done, total)
+
+        yield advance
+
+
+@contextmanager
+def _training_progress() -> Iterator[Callable[[TrainingProgress], None]]:
+    """Yield what to call after each step of a training."""
+    with _bar("training", 1) as update:
+
+        def on_progress(progress: TrainingProgress) -> None:
+            n_done = (progress.epoch - 1) * progress.n_batches + progress.batch
+            update(n_done, progress.n_epochs * progress.n_batches)
+
+        yield on_progress
+
+
+@contextmanager
+def _bar(what: str, total: int) -> Iterator[Callable[[int, int], None]]:
+    """Yield what to call with steps done and steps in all; it shows a bar on a terminal only."""
     if not sys.stderr.isatty():
-        yield lambda: None
+        yield lambda _done, _total: None
         return
     try:
         from rich.console import Console
@@ -111,25 +161,17 @@ def _progress(dataset: Dataset) -> Iterator[Callable[[], None]]:
             MofNCompleteColumn,
             Progress,
             TextColumn,
-            TimeElapsedColumn,
+            TimeRemainingColumn,
         )
     except ImportError:
-        yield lambda: None
+        yield lambda _done, _total: None
         return
     columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     )  # fmt: skip
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(f"streaming {dataset.name}", total=len(dataset))
-        n_done = 0
-
-        def advance() -> None:
-            nonlocal n_done
-            n_done += 1
-            if n_done % _PROGRESS_STEP == 0 or n_done == len(dataset):
-                progress.update(task, completed=n_done)
-
-        yield advance
+        task = progress.add_task(what, total=total)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
 if __name__ == "__main__":

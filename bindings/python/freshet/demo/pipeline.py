@@ -59,8 +59,8 @@ class Run:
     nothing to compare yet, count as cold start.
     """
 
-    comparisons: npt.NDArray[np.float64]
-    """What :class:`UsualWeek` made of each point; NaN in the first week."""
+    comparisons: npt.NDArray[np.float64] | None
+    """What :class:`UsualWeek` made of each point, NaN in the first week; None if nothing did."""
     scores: npt.NDArray[np.float64]
     is_anomaly: npt.NDArray[np.bool_]
     model_versions: npt.NDArray[np.int64]
@@ -68,6 +68,12 @@ class Run:
     """Of each call of ``process``, in µs; as many as there were calls."""
     threshold: float
     n_features: int
+    method: str = ""
+    """What looked at what, for people."""
+    models: str = ""
+    """How the models came about, for people."""
+    bundle: str | None = None
+    """Where the model was saved, if it was."""
 
 
 def make_detector(backend: str, seed: int) -> StreamingDetector:
@@ -116,4 +122,9 @@ def run(dataset: Dataset, backend: str, seed: int, advance: Callable[[], None]) 
         latencies_us=np.array(latencies) / 1e3,
         threshold=detector.stats().threshold or math.nan,
         n_features=len(detector.feature_names or ()),
+        method=(
+            f"{backend} on {len(detector.feature_names or ())} features of the rides against the "
+            f"same half hour of the last {WEEKS_OF_MEMORY} weeks"
+        ),
+        models="one a week, trained inline",
     )

@@ -68,8 +68,7 @@ def to_text(report: Report, picture: str) -> str:
     lines = [
         f"{dataset.name}: {len(dataset):,} points, {_minute(times[0])} to {_minute(times[-1])}",
         f"source        {_SOURCES[dataset.source]}",
-        f"detector      {report.backend} on {run.n_features} features of the rides against the "
-        f"same half hour of the last {pipeline.WEEKS_OF_MEMORY} weeks",
+        f"detector      {run.method}",
         f"cold start    {n_cold:,} points ({n_cold / pipeline.ROWS_PER_DAY:.0f} days)",
         "",
         f"labelled windows: {evaluation.n_found} of {len(evaluation.windows)} found",
@@ -87,10 +86,13 @@ def to_text(report: Report, picture: str) -> str:
         f"throughput    {len(dataset) / report.seconds:,.0f} points/s in all, "
         f"{n_calls / (run.latencies_us.sum() / 1e6):,.0f} calls of process()/s",
         f"process()     p50 {latency['p50']:.1f} µs, p95 {latency['p95']:.1f} µs, "
-        f"p99 {latency['p99']:.1f} µs, max {latency['max']:,.0f} µs (with a training in it)",
-        f"models        {report.n_versions} versions, one a week, trained inline",
+        f"p99 {latency['p99']:.1f} µs, max {latency['max']:,.0f} µs",
+        f"models        {report.n_versions} version{'' if report.n_versions == 1 else 's'}, "
+        f"{run.models}",
         f"plot          {picture}",
     ]
+    if run.bundle is not None:
+        lines.append(f"bundle        {run.bundle}")
     if dataset.is_simulated:
         lines = [f"*** {_SIMULATED} ***", *lines]
     return "\n".join(lines)
@@ -137,6 +139,7 @@ def to_dict(report: Report, picture: str) -> dict[str, Any]:
         "process_latency_us": report.latency_us(),
         "n_model_versions": report.n_versions,
         "plot": picture,
+        "bundle": run.bundle,
     }
 
 
@@ -160,7 +163,7 @@ def to_figure(report: Report) -> Figure:
             windows=dataset.windows,
             alarms=[(alarm.begin, alarm.end, alarm.is_true) for alarm in evaluation.alarms],
             notes=[(begin, holiday) for begin, holiday in holidays if holiday],
-            feature=_percent_of_a_day(run),
+            feature=None if run.comparisons is None else _percent_of_a_day(run.comparisons),
             title=title,
             value_label="rides per half hour",
             feature_label="% against the usual\n(mean of a day)",
@@ -168,11 +171,11 @@ def to_figure(report: Report) -> Figure:
     )
 
 
-def _percent_of_a_day(run: Run) -> npt.NDArray[np.float64]:
+def _percent_of_a_day(comparisons: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Return the rolling mean of a day of the comparisons, as a percentage of the usual."""
     day = pipeline.ROWS_PER_DAY
-    percent = np.full(len(run.comparisons), np.nan)
-    days = np.lib.stride_tricks.sliding_window_view(run.comparisons, day)
+    percent = np.full(len(comparisons), np.nan)
+    days = np.lib.stride_tricks.sliding_window_view(comparisons, day)
     percent[day - 1 :] = 100.0 * np.expm1(days.mean(axis=1))
     return percent
 
