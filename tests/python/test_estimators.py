@@ -296,7 +296,7 @@ def test_backends_are_those_of_the_registry() -> None:
         assert one.name
         assert one.description
         assert one.best_for
-        assert one.category in {"fast", "ensemble"}
+        assert one.category in {"fast", "ensemble", "deep_learning"}
         assert one.speed in {"very_fast", "fast", "medium", "slow"}
         assert one.memory in {"low", "medium", "high"}
         assert not one.is_legacy

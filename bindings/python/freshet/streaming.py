@@ -96,7 +96,8 @@ class StreamingDetector:
     `process` for the few microseconds that scoring a single row takes.
 
     Scoring one row costs O(features · log window) with ECOD and COPOD, O(features) with HBOS and
-    O(cuts · √features) with LODA. Each rolling statistic costs O(1) whatever its window.
+    O(cuts · √features) with LODA; a window of an LSTM autoencoder costs
+    O(window · num_layers · hidden_size²). Each rolling statistic costs O(1) whatever its window.
 
     Detectors can be copied and pickled, at any time.
 
