@@ -24,7 +24,7 @@
 namespace freshet {
 
 /// A trained LSTM autoencoder: immutable; see backendsdetail::LstmAutoencoderModel.
-using LstmAutoencoderModel = backendsdetail::LstmAutoencoderModel;
+using backendsdetail::LstmAutoencoderModel;
 
 /// The LSTM autoencoder of Malhotra, Ramakrishnan, Anand, Vig, Agarwal and Shroff, "LSTM-based
 /// Encoder-Decoder for Multi-sensor Anomaly Detection", 2016, arXiv:1607.00148, with the last

@@ -252,7 +252,7 @@ class Autoencoder {
   using Encoder = Lstm<Scalar, Columns, HiddenSize>;
   using Decoder = Lstm<Scalar, Eigen::Dynamic, HiddenSize>;
 
-  static const AutoencoderSizes& checked(const AutoencoderSizes& sizes) {
+  static AutoencoderSizes checked(const AutoencoderSizes& sizes) {
     require_parameter(sizes.n_columns >= 1, "n_columns", "at least 1");
     require_parameter(sizes.latent_size >= 0, "latent_size", "at least 0");
     return sizes;

@@ -41,13 +41,13 @@ class Generation {
 
   /// Trains on `rows` (`n_rows` × features, after shingling). A pure function of its arguments but
   /// for `fit_seconds()`.
+  /// @param number    its `version()`
   /// @param previous  the active generation or null: where a WarmStartBackend begins
   /// @param stop      ends the training of a WarmStartBackend early
   /// @throws FitError when the backend can make no model of the rows, or was stopped.
-  Generation(const B& backend, const StreamingConfig& config, MatrixView rows,
-             std::uint64_t version, const Generation* previous = nullptr,
-             const std::stop_token& stop = {})
-      : version_(version), n_rows_(rows.n_rows()) {
+  Generation(const B& backend, const StreamingConfig& config, MatrixView rows, std::uint64_t number,
+             const Generation* previous = nullptr, const std::stop_token& stop = {})
+      : version_(number), n_rows_(rows.n_rows()) {
     const auto began = std::chrono::steady_clock::now();
     const Model* previous_model = previous == nullptr ? nullptr : &previous->model_;
     if (config.scaler == Scaling::none) {

@@ -23,9 +23,7 @@
 /// @file
 /// What training an LSTM autoencoder yields.
 
-namespace freshet {
-
-namespace backendsdetail {
+namespace freshet::backendsdetail {
 
 /// The largest sizes that are accepted: beyond them a damaged file would ask for all memory.
 struct LstmAutoencoderLimits {
@@ -289,6 +287,4 @@ class LstmAutoencoderModel {
   std::vector<double> training_scores_;
 };
 
-}  // namespace backendsdetail
-
-}  // namespace freshet
+}  // namespace freshet::backendsdetail

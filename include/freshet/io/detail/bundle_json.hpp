@@ -211,6 +211,21 @@ template <class Scalar>
   return network;
 }
 
+/// The errors of the training windows.
+[[nodiscard]] inline std::vector<double> training_scores_from(const FileContents& files) {
+  const std::string file = "training_scores.safetensors";
+  return as_model_file_error(file, [&] {
+    const SafeTensors stored = read_safetensors(files.at(file), file);
+    const Tensor* tensor = stored.find("training_scores");
+    require_parameter(tensor != nullptr, "training_scores", "a tensor of the file");
+    std::vector<double> scores = tensor->values<double>();
+    require_parameter(
+        std::ranges::all_of(scores, [](double score) { return std::isfinite(score); }),
+        "training_scores", "finite numbers");
+    return scores;
+  });
+}
+
 /// The bundle that `manifest` and `files` spell out.
 template <class Bundle>
 [[nodiscard]] Bundle parse_bundle(const Json& manifest, const FileContents& files) {
@@ -245,32 +260,32 @@ template <class Bundle>
     history.epochs.push_back(
         {number_or_nan(one.at("training_loss")), number_or_nan(one.at("validation_loss"))});
   }
-  const SafeTensors stored_scores =
-      read_safetensors(files.at("training_scores.safetensors"), "training_scores.safetensors");
-  const Tensor* scores = stored_scores.find("training_scores");
-  require_parameter(scores != nullptr, "training_scores.safetensors",
-                    "a file with the tensor training_scores");
-  require_parameter(
-      count(training.at("n_windows"), "training.n_windows") == scores->element_count(),
-      "training.n_windows", "as many as there are training_scores");
+  std::vector<double> scores = training_scores_from(files);
+  require_parameter(count(training.at("n_windows"), "training.n_windows") == scores.size(),
+                    "training.n_windows", "as many as there are training_scores");
 
-  const Json scaler = parse_file(files, "scaler.json");
-  AffineTransform fitted(scaler.at("center").get<std::vector<double>>(),
-                         scaler.at("scale").get<std::vector<double>>());
-  require_parameter(fitted.n_features() == bundle.columns.size(), "scaler.json",
-                    "a center and a scale for each of the columns");
-  const Json threshold = parse_file(files, "threshold.json");
-  bundle.threshold = threshold.at("value").get<double>();
-  if (!threshold.at("percentile").is_null()) {
-    bundle.percentile = threshold.at("percentile").get<double>();
-  }
+  AffineTransform fitted = as_model_file_error("scaler.json", [&] {
+    const Json scaler = parse_file(files, "scaler.json");
+    AffineTransform transform(scaler.at("center").get<std::vector<double>>(),
+                              scaler.at("scale").get<std::vector<double>>());
+    require_parameter(transform.n_features() == bundle.columns.size(), "center",
+                      "as many numbers as there are columns");
+    return transform;
+  });
+  as_model_file_error("threshold.json", [&] {
+    const Json threshold = parse_file(files, "threshold.json");
+    bundle.threshold = threshold.at("value").get<double>();
+    if (!threshold.at("percentile").is_null()) {
+      bundle.percentile = threshold.at("percentile").get<double>();
+    }
+  });
   require_consistent(fitted.n_features(), bundle.columns, bundle.statistics, bundle.threshold);
 
   const SafeTensors weights =
       read_safetensors(files.at("weights.safetensors"), "weights.safetensors");
   const auto make = [&](auto network) {
     return LstmAutoencoderModel(std::move(network), bundle.backend.window, std::move(fitted),
-                                std::move(history), scores->values<double>());
+                                std::move(history), std::move(scores));
   };
   bundle.model = bundle.backend.dtype == Dtype::float32
                      ? make(network_from<float>(weights, bundle.backend, bundle.columns.size()))

@@ -99,7 +99,7 @@ template <class T, int Rows, int Vectors>
 /// All columns of `Rows` rows: as many registers at once as hide the latency of their sums.
 template <class T, int Rows>
 inline void multiply_rows(const Product<T>& of, Index row) {
-  constexpr int width = Pack<T>::width;
+  constexpr Index width = Pack<T>::width;
   constexpr int most = Rows == 1 ? 8 : Rows == 2 ? 4 : 2;
   Index column = 0;
   for (; column + most * width <= of.n_columns; column += most * width) {
