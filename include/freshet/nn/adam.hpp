@@ -31,7 +31,7 @@ class Adam {
   /// @param blocks     of parameters
   /// @param gradients  a range of as many blocks of as many values
   template <class Blocks, class Gradients>
-  void step(const Blocks& blocks, const Gradients& gradients) {
+  void step(Blocks&& blocks, const Gradients& gradients) {
     ++n_steps_;
     const double steps = static_cast<double>(n_steps_);
     const auto step_size =

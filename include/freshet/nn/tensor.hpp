@@ -34,7 +34,12 @@ void require_shape(const std::string& name, const Tensor<Scalar>& tensor, Index 
                    Index n_columns) {
   if (tensor.rows() == n_rows && tensor.cols() == n_columns) return;
   const auto shape = [](Index rows, Index columns) {
-    return "(" + std::to_string(rows) + ", " + std::to_string(columns) + ")";
+    // Appended to, since GCC 12 warns of `"(" + std::string` where it is inlined.
+    std::string text = "(";
+    text += std::to_string(rows);
+    text += ", ";
+    text += std::to_string(columns);
+    return text + ")";
   };
   const std::string expected = "the shape " + shape(n_rows, n_columns);
   throw ModelFileError(

@@ -14,7 +14,7 @@ using Pack = std::conditional_t<std::is_same_v<T, float>, FloatPack, DoublePack>
 [[gnu::always_inline]] inline FloatPack::Vector tanh(FloatPack::Vector x) {
   using P = FloatPack;
   const P::Vector limit = P::broadcast(7.9F);
-  x = P::max(P::min(x, limit), -limit);
+  x = P::max(-limit, P::min(limit, x));  // in this order NaN stays NaN
   const P::Vector u = x * x;
   P::Vector above = P::broadcast(tanh_above[4]);
   P::Vector below = P::broadcast(tanh_below[4]);
@@ -35,7 +35,7 @@ using Pack = std::conditional_t<std::is_same_v<T, float>, FloatPack, DoublePack>
 [[gnu::always_inline]] inline DoublePack::Vector exp(DoublePack::Vector x) {
   using P = DoublePack;
   const P::Vector limit = P::broadcast(708.0);
-  x = P::max(P::min(x, limit), -limit);
+  x = P::max(-limit, P::min(limit, x));  // in this order NaN stays NaN
   // x = n log 2 + r, |r| <= log(2) / 2; the sum with 1.5 · 2^52 leaves n in the lowest bits.
   const P::Vector shift = P::broadcast(0x1.8p52);
   const P::Vector shifted = P::fma(x, P::broadcast(1.4426950408889634), shift);
