@@ -16,17 +16,15 @@ import platform
 import re
 import subprocess
 import sys
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import lstm
 import numpy as np
 import peer
 import python_side
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from figure import Figure
 
 ROOT = Path(__file__).resolve().parent.parent
 N_TRAINING_ROWS = 1000
@@ -121,6 +119,14 @@ class Measurements:
         return python_side.inline_rows_per_second(self.rows)
 
     @functools.cached_property
+    def lstm(self) -> lstm.Measurements:
+        """The LSTM autoencoder's, in C++ and PyTorch."""
+        program = functools.partial(self._program, "freshet_lstm_benchmarks")
+        measured = lstm.measure(program, quick=self._quick)
+        (self._output / "lstm.json").write_text(json.dumps(measured.raw, indent=2), "utf-8")
+        return measured
+
+    @functools.cached_property
     def costs_ns(self) -> dict[str, dict[str, float]]:
         """Mean costs of a row by settings: in C++ and from Python, the best of several rounds.
 
@@ -144,31 +150,6 @@ class Measurements:
 
 
 SETTINGS = {"bare": python_side.BARE, "features": python_side.FEATURES}
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A row of the table: what is measured, and what it should be."""
-
-    name: str
-    unit: str
-    measure: Callable[[Measurements], float]
-    at_most: float | None = None
-    at_least: float | None = None
-    note: Callable[[Measurements], str] = lambda _: ""
-
-    @property
-    def target(self) -> str:
-        """What it should be, in words."""
-        if self.at_most is not None:
-            return f"<= {self.at_most:,g}"
-        return f">= {self.at_least:,g}" if self.at_least is not None else ""
-
-    def is_met(self, value: float) -> bool | None:
-        """Return whether `value` is what it should be; None without a target."""
-        if self.at_most is not None:
-            return value <= self.at_most
-        return value >= self.at_least if self.at_least is not None else None
 
 
 def figures() -> list[Figure]:
@@ -292,7 +273,7 @@ def figures() -> list[Figure]:
                 f"{m.costs_ns[s]['batch']:,.0f} ns/row against {m.costs_ns[s]['process_many']:,.0f}"
             ),
         )
-    return table
+    return table + lstm.figures()
 
 
 def machine(build: Path) -> dict[str, Any]:
@@ -342,7 +323,8 @@ def markdown(report: dict[str, Any]) -> str:
     for figure in report["figures"]:
         verdict = {True: "met", False: "**missed**", None: ""}[figure["met"]]
         target = figure["target"].replace("<=", "≤").replace(">=", "≥")
-        cells = (f"{figure['value']:,.2f} {figure['unit']}", target, verdict, figure["note"])
+        value = "" if figure["value"] is None else f"{figure['value']:,.2f} {figure['unit']}"
+        cells = (value, target, verdict, figure["note"])
         lines.append(f"| {figure['name']} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
@@ -379,7 +361,8 @@ def main() -> int:
         note = figure.note(measurements)
         met = figure.is_met(value)
         verdict = {True: "met", False: "MISSED", None: ""}[met]
-        line = f"{figure.name:{width}}  {value:12,.2f} {figure.unit:4}  {figure.target:>9}"
+        number = "-" if value is None else f"{value:,.2f}"
+        line = f"{figure.name:{width}}  {number:>12} {figure.unit:4}  {figure.target:>9}"
         print(f"{line}  {verdict:6}  {note}".rstrip(), flush=True)
         results.append(
             {"name": figure.name, "value": value, "unit": figure.unit, "target": figure.target,

@@ -104,6 +104,13 @@ inline constexpr float tanh_above[] = {0.9999999943605392F, 0.13450623955616925F
 inline constexpr float tanh_below[] = {1.0F, 0.4678395195912629F, 0.026192253197386824F,
                                        0.00034236570547623913F, 8.598817064736672e-07F};
 
+/// x · above(x²) / below(x²) is the logistic function less 1/2 on [-15.8, 15.8]: tanh(x / 2) / 2,
+/// whose powers of 2 change no digit.
+inline constexpr float sigmoid_above[] = {tanh_above[0] / 4, tanh_above[1] / 16, tanh_above[2] / 64,
+                                          tanh_above[3] / 256, tanh_above[4] / 1024};
+inline constexpr float sigmoid_below[] = {tanh_below[0], tanh_below[1] / 4, tanh_below[2] / 16,
+                                          tanh_below[3] / 64, tanh_below[4] / 256};
+
 /// exp's series up to the power 13, from the highest.
 inline constexpr int n_exp_coefficients = 14;
 inline constexpr double exp_coefficients[n_exp_coefficients] = {1.0 / 6227020800,

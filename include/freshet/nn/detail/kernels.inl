@@ -9,26 +9,31 @@
 template <class T>
 using Pack = std::conditional_t<std::is_same_v<T, float>, FloatPack, DoublePack>;
 
-/// tanh to 3e-7, the rounding of its evaluation included: an odd rational function, fitted for the least
-/// largest relative error (6e-9) on [-7.9, 7.9]; beyond it tanh is ±1 within that error.
-[[gnu::always_inline]] inline FloatPack::Vector tanh(FloatPack::Vector x) {
+/// x · above(u) / below(u) with u = x² and x held within ±limit; NaN stays NaN.
+[[gnu::always_inline]] inline FloatPack::Vector odd_quotient(FloatPack::Vector x, float limit,
+                                                             const float (&above_coefficients)[5],
+                                                             const float (&below_coefficients)[5]) {
   using P = FloatPack;
-  const P::Vector limit = P::broadcast(7.9F);
-  x = P::max(-limit, P::min(limit, x));  // in this order NaN stays NaN
+  x = P::max(P::broadcast(-limit), P::min(P::broadcast(limit), x));
   const P::Vector u = x * x;
-  P::Vector above = P::broadcast(tanh_above[4]);
-  P::Vector below = P::broadcast(tanh_below[4]);
+  P::Vector above = P::broadcast(above_coefficients[4]);
+  P::Vector below = P::broadcast(below_coefficients[4]);
   for (int i = 3; i >= 0; --i) {
-    above = P::fma(above, u, P::broadcast(tanh_above[i]));
-    below = P::fma(below, u, P::broadcast(tanh_below[i]));
+    above = P::fma(above, u, P::broadcast(above_coefficients[i]));
+    below = P::fma(below, u, P::broadcast(below_coefficients[i]));
   }
   return x * above / below;
 }
 
-/// The logistic function to 2e-7, by tanh.
+/// tanh to 3e-7, the rounding of its evaluation included: an odd rational function, fitted for the least
+/// largest relative error (6e-9) on [-7.9, 7.9]; beyond it tanh is ±1 within that error.
+[[gnu::always_inline]] inline FloatPack::Vector tanh(FloatPack::Vector x) {
+  return odd_quotient(x, 7.9F, tanh_above, tanh_below);
+}
+
+/// The logistic function to 2e-7: (1 + tanh(x / 2)) / 2, with the halves in the coefficients.
 [[gnu::always_inline]] inline FloatPack::Vector sigmoid(FloatPack::Vector x) {
-  const FloatPack::Vector half = FloatPack::broadcast(0.5F);
-  return FloatPack::fma(half, tanh(half * x), half);
+  return odd_quotient(x, 15.8F, sigmoid_above, sigmoid_below) + FloatPack::broadcast(0.5F);
 }
 
 /// exp to 2 units in the last place for |x| <= 708, which larger magnitudes are taken for.
@@ -150,9 +155,16 @@ struct Step {
   T* squashed_cells;  ///< In training only.
 };
 
-/// From the complete sums of a register of units to their new state; `at` is where its units are.
+/// A register of units on the way from their sums to their hidden states.
+template <class T>
+struct Opened {
+  typename Pack<T>::Vector cell;
+  typename Pack<T>::Vector output;
+};
+
+/// From the complete sums of a register of units to their new cells; `at` is where its units are.
 template <class T, bool keep>
-[[gnu::always_inline]] inline void advance(const Step<T>& step, typename Pack<T>::Vector input,
+[[gnu::always_inline]] inline Opened<T> advance(const Step<T>& step, typename Pack<T>::Vector input,
                                            typename Pack<T>::Vector forget,
                                            typename Pack<T>::Vector candidate,
                                            typename Pack<T>::Vector output, Index at,
@@ -166,20 +178,32 @@ template <class T, bool keep>
   if (step.previous_cells != nullptr) {
     cell = P::fma(forget, P::load(step.previous_cells + at), cell);
   }
-  const typename P::Vector squashed = tanh(cell);
   P::store(step.cells + at, cell);
-  P::store(step.hidden + at, output * squashed);
   if constexpr (keep) {
     P::store(gates, input);
     P::store(gates + panel_units<T>, forget);
     P::store(gates + 2 * panel_units<T>, candidate);
     P::store(gates + 3 * panel_units<T>, output);
-    P::store(step.squashed_cells + at, squashed);
+  }
+  return {cell, output};
+}
+
+/// From output gates, which are where the hidden states will be, to these: `n` registers of units from
+/// `at`. Done for many units after `advance` was done for all of them: in one go it is a chain of
+/// operations so long that the processor does not see those of the next units in time.
+template <class T, bool keep>
+[[gnu::always_inline]] inline void finish(const Step<T>& step, Index at, Index n) {
+  using P = Pack<T>;
+  for (const Index end = at + n * P::width; at < end; at += P::width) {
+    const typename P::Vector squashed = tanh(P::load(step.cells + at));
+    P::store(step.hidden + at, P::load(step.hidden + at) * squashed);
+    if constexpr (keep) P::store(step.squashed_cells + at, squashed);
   }
 }
 
 /// `count` registers of units of a single stream, from the `first`; their sums stay in registers.
-template <class T, bool keep, int count>
+/// Whether it `finishes` them, or leaves that to `finish`, is a matter of speed only.
+template <class T, bool keep, int count, bool finishes>
 [[gnu::always_inline]] inline void step_units(const Recurrence<T>& of, const Step<T>& step,
                                               Index hidden_size, Index first) {
   using P = Pack<T>;
@@ -208,8 +232,17 @@ template <class T, bool keep, int count>
     }
   }
   for (int q = 0; q < count; ++q) {
-    advance<T, keep>(step, sums[q][0], sums[q][1], sums[q][2], sums[q][3], (first + q) * P::width,
-                     keep ? step.gates + gates[q] : nullptr);
+    const Index at = (first + q) * P::width;
+    const Opened<T> opened =
+        advance<T, keep>(step, sums[q][0], sums[q][1], sums[q][2], sums[q][3], at,
+                         keep ? step.gates + gates[q] : nullptr);
+    if constexpr (finishes) {
+      const typename P::Vector squashed = tanh(opened.cell);
+      P::store(step.hidden + at, opened.output * squashed);
+      if constexpr (keep) P::store(step.squashed_cells + at, squashed);
+    } else {
+      P::store(step.hidden + at, opened.output);
+    }
   }
 }
 
@@ -219,12 +252,18 @@ template <class T, bool keep>
 [[gnu::always_inline]] inline void step_alone(const Recurrence<T>& of, const Step<T>& step,
                                               Index hidden_size, bool backwards) {
   const Index n_units = (hidden_size + Pack<T>::width - 1) / Pack<T>::width;
+  // With so few, nothing is left to be done meanwhile, and writing and reading them would take longer.
+  if (n_units == 1) return step_units<T, keep, 1, true>(of, step, hidden_size, 0);
+  if (n_units == 2) return step_units<T, keep, 2, true>(of, step, hidden_size, 0);
   const Index n_pairs = n_units / 2;
-  if (backwards && n_units % 2 != 0) step_units<T, keep, 1>(of, step, hidden_size, n_units - 1);
+  const auto last = [&] { step_units<T, keep, 1, false>(of, step, hidden_size, n_units - 1); };
+  if (backwards && n_units % 2 != 0) last();
   for (Index pair = 0; pair < n_pairs; ++pair) {
-    step_units<T, keep, 2>(of, step, hidden_size, 2 * (backwards ? n_pairs - 1 - pair : pair));
+    step_units<T, keep, 2, false>(of, step, hidden_size,
+                                  2 * (backwards ? n_pairs - 1 - pair : pair));
   }
-  if (!backwards && n_units % 2 != 0) step_units<T, keep, 1>(of, step, hidden_size, n_units - 1);
+  if (!backwards && n_units % 2 != 0) last();
+  finish<T, keep>(step, 0, n_units);
 }
 
 /// A step of several streams: a matrix product per panel, then its units' new states.
@@ -257,13 +296,16 @@ template <class T, bool keep>
     for (Index stream = 0; stream < of.n_streams; ++stream) {
       for (Index lane = 0; lane < panel_units<T>; lane += P::width) {
         const T* from = sums + stream * sums_stride + lane;
-        advance<T, keep>(step, P::load(from), P::load(from + panel_units<T>),
-                         P::load(from + 2 * panel_units<T>), P::load(from + 3 * panel_units<T>),
-                         stream * units + panel * panel_units<T> + lane,
-                         keep ? gates + stream * gates_stride + lane : nullptr);
+        const Index at = stream * units + panel * panel_units<T> + lane;
+        const Opened<T> opened = advance<T, keep>(
+            step, P::load(from), P::load(from + panel_units<T>), P::load(from + 2 * panel_units<T>),
+            P::load(from + 3 * panel_units<T>), at,
+            keep ? gates + stream * gates_stride + lane : nullptr);
+        P::store(step.hidden + at, opened.output);
       }
     }
   }
+  finish<T, keep>(step, 0, of.n_streams * units / P::width);
 }
 
 /// All steps. `HiddenSize` is the number of units where it is known at compile time, else 0.
