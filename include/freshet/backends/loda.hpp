@@ -139,7 +139,8 @@ class LodaModel {
 /// - `Variant::pyod` (PyOD's numbers): two departures. A value is looked up one bin too far up
 ///   (the last bin is its own neighbour, and only the smallest value finds the first bin); and the
 ///   mean over the projections is divided by their number once more. A projection that is on the
-///   edge of a bin but for rounding is added up in the order that PyOD's matrix library uses.
+///   edge of a bin but for rounding is added up in the order that PyOD's matrix library uses on
+///   AVX-512; on other machines PyOD's own side of such an edge differs.
 /// - `Variant::paper`: the value's own bin, and the mean over the projections of -log p. A value
 ///   beyond the bins has the probability of an empty one.
 struct Loda {
