@@ -1,9 +1,7 @@
-#include <atomic>
-#include <cstdlib>
 #include <limits>
-#include <new>
 #include <vector>
 
+#include "counter.hpp"
 #include "freshet/backends/copod.hpp"
 #include "freshet/backends/ecod.hpp"
 #include "freshet/backends/hbos.hpp"
@@ -12,24 +10,7 @@
 #include "freshet/stream/streaming_detector.hpp"
 #include "support/catch.hpp"
 
-namespace {
-
-std::atomic<long> n_allocations{0};
-
-void* counted(std::size_t size) {
-  ++n_allocations;
-  if (void* memory = std::malloc(size == 0 ? 1 : size)) return memory;
-  throw std::bad_alloc();
-}
-
-}  // namespace
-
-void* operator new(std::size_t size) { return counted(size); }
-void* operator new[](std::size_t size) { return counted(size); }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete[](void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t /*size*/) noexcept { std::free(memory); }
-void operator delete[](void* memory, std::size_t /*size*/) noexcept { std::free(memory); }
+using freshet::test::n_allocations;
 
 TEMPLATE_TEST_CASE("scoring allocates nothing once there is a model", "", freshet::Ecod,
                    freshet::Copod, freshet::Hbos, freshet::Loda) {
@@ -56,20 +37,25 @@ TEMPLATE_TEST_CASE("scoring allocates nothing once there is a model", "", freshe
 
   double sum = 0.0;
   int refused = 0;
-  const long before = n_allocations;
+  const long before = n_allocations();
   for (std::size_t i = 0; i < rows.n_rows(); ++i) {
     sum += detector.process(rows.row(i), static_cast<double>(i)).score;
     if (!detector.try_process(bad.row(0))) ++refused;
     const auto generation = detector.generation();
     sum += static_cast<double>(generation->version());
   }
-  CHECK(n_allocations == before);
+  CHECK(n_allocations() == before);
   CHECK(refused == 1000);
   CHECK(sum > 0.0);
 }
 
 TEST_CASE("the counter counts") {
-  const long before = n_allocations;
+  const long before = n_allocations();
   const std::vector<double> values(10);
-  CHECK(n_allocations == before + 1);
+  CHECK(n_allocations() == before + 1);
+  struct alignas(64) Line {
+    double values[8];
+  };
+  const std::vector<Line> lines(10);
+  CHECK(n_allocations() == before + 2);
 }

@@ -57,9 +57,9 @@ def assert_close_but_for_edges(
 ) -> None:
     """Compare LODA's scores of single rows.
 
-    A training row that decided an edge of a histogram is on that edge but for rounding, and on which
-    side depends on the order in which the machine's BLAS adds up a product. There either bin will do
-    for either side; everywhere else the scores have to agree.
+    A training row that decided an edge of a histogram is on that edge but for rounding, and on
+    which side depends on the order in which the machine's BLAS adds up a product. There either bin
+    will do for either side; everywhere else the scores have to agree.
     """
     low, high = np.array([bounds_by_edges(model, row) for row in rows]).T
     decided = low == high

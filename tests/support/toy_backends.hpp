@@ -1,13 +1,16 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cmath>
 #include <condition_variable>
 #include <cstddef>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
+#include <stop_token>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -126,6 +129,91 @@ struct ThrowingBackend {
     if (*throws) throw 42;  // NOLINT(hicpp-exception-baseclass)
     return MeanDistance{}.fit(rows, seed);
   }
+};
+
+/// MeanDistance of windows.
+struct WindowMeanDistance {
+  static constexpr std::string_view name = "window_mean_distance";
+  using Model = MeanDistanceModel;
+  std::size_t window = 3;
+
+  [[nodiscard]] Model fit(MatrixView windows, Seed seed) const {
+    return MeanDistance{}.fit(windows, seed);
+  }
+
+  template <class Visitor>
+  void visit_fields(Visitor&& visitor) {
+    visitor("window", window);
+  }
+};
+
+/// What the trainings of a WarmStartToy were given.
+class TrainingLog {
+ public:
+  /// The means of the model that each training began with; none for one that began with nothing.
+  [[nodiscard]] std::vector<std::optional<std::vector<double>>> previous() const {
+    const std::lock_guard lock(mutex_);
+    return previous_;
+  }
+  /// Makes trainings that begin with a model last until they are told to stop.
+  void block() {
+    const std::lock_guard lock(mutex_);
+    blocks_ = true;
+  }
+  /// Whether `n` trainings began within half a minute.
+  [[nodiscard]] bool await_begun(std::size_t n) { return await(begun_, n); }
+  /// Whether `n` trainings were stopped within half a minute.
+  [[nodiscard]] bool await_stopped(std::size_t n) { return await(stopped_, n); }
+  /// Whether the training that began last has been told to stop.
+  [[nodiscard]] bool stop_requested() const {
+    const std::lock_guard lock(mutex_);
+    return stop_.stop_requested();
+  }
+
+  /// What a training does before it computes anything.
+  void train(const MeanDistanceModel* model, const std::stop_token& stop) {
+    std::unique_lock lock(mutex_);
+    previous_.push_back(model == nullptr ? std::nullopt : std::optional(model->means));
+    stop_ = stop;
+    ++begun_;
+    changed_.notify_all();
+    if (!blocks_ || model == nullptr) return;
+    changed_.wait(lock, stop, [] { return false; });
+    ++stopped_;
+    changed_.notify_all();
+    throw FitError(ErrorCode::fit_cancelled, "the training was cancelled");
+  }
+
+ private:
+  bool await(const std::size_t& counter, std::size_t n) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, std::chrono::seconds(30), [&] { return counter >= n; });
+  }
+
+  mutable std::mutex mutex_;
+  std::condition_variable_any changed_;
+  std::vector<std::optional<std::vector<double>>> previous_;
+  std::stop_token stop_;
+  std::size_t begun_ = 0;
+  std::size_t stopped_ = 0;
+  bool blocks_ = false;
+};
+
+/// MeanDistance that could begin with a model and be stopped, and logs that it was asked to.
+struct WarmStartToy {
+  static constexpr std::string_view name = "warm_start";
+  using Model = MeanDistanceModel;
+  std::shared_ptr<TrainingLog> log = std::make_shared<TrainingLog>();
+
+  [[nodiscard]] Model fit(MatrixView rows, Seed seed) const { return fit(rows, seed, nullptr, {}); }
+  [[nodiscard]] Model fit(MatrixView rows, Seed seed, const Model* previous,
+                          const std::stop_token& stop) const {
+    log->train(previous, stop);
+    return MeanDistance{}.fit(rows, seed);
+  }
+
+  template <class Visitor>
+  void visit_fields(Visitor&& /*visitor*/) {}
 };
 
 /// Keeps tasks until the test runs them.

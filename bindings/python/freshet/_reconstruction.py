@@ -9,7 +9,7 @@ import numpy as np
 
 from freshet import _core
 from freshet._estimator import Estimator
-from freshet._rows import Floats
+from freshet._rows import Floats, column_names
 from freshet._windows import as_windows
 from freshet.errors import ConfigurationError, NotReadyError
 
@@ -48,7 +48,8 @@ class ReconstructingEstimator(Estimator):
             column.
         """
         model = self._trained()
-        return model.score(*self._windows(X), self._threads())
+        rows, is_series, names = self._windows(X)
+        return model.score(rows, is_series, self._threads(), names)
 
     def score_rows(self, X: Any) -> Floats:
         """The error of the window that ends at each row of a series.
@@ -68,10 +69,11 @@ class ReconstructingEstimator(Estimator):
             As `decision_function`.
         """
         model = self._trained()
-        rows, _ = self._arranged(X)
+        rows, names = self._series(X)
+        # Also of a series without a window, which is checked all the same.
+        errors = model.score(rows, True, self._threads(), names)
         scores = np.full(len(rows), np.nan)
-        if len(rows) >= model.window:
-            scores[model.window - 1 :] = model.score(rows, True, self._threads())
+        scores[len(rows) - len(errors) :] = errors
         return scores
 
     def reconstruct(self, X: Any) -> Floats:
@@ -87,7 +89,8 @@ class ReconstructingEstimator(Estimator):
         ndarray of float64, shape (n_windows, window, n_columns)
         """
         model = self._trained()
-        return model.reconstruct(*self._windows(X))
+        rows, is_series, names = self._windows(X)
+        return model.reconstruct(rows, is_series, names)
 
     def reconstruction_errors(self, X: Any) -> Floats:
         """The squared error of every step and column of each window, scaled.
@@ -103,7 +106,8 @@ class ReconstructingEstimator(Estimator):
             The mean of a window's errors is its score.
         """
         model = self._trained()
-        return model.squared_errors(*self._windows(X))
+        rows, is_series, names = self._windows(X)
+        return model.squared_errors(rows, is_series, names)
 
     def explain(self, X: Any) -> Floats:
         """What each column adds to the score of each window.
@@ -231,11 +235,20 @@ class ReconstructingEstimator(Estimator):
         names = getattr(self, "feature_names_in_", None)
         return None if names is None else list(names)
 
-    def _windows(self, X: Any) -> tuple[Floats, bool]:
+    def _series(self, X: Any) -> tuple[Floats, list[str] | None]:
+        """A series' rows in C order, and what errors call its columns."""
+        rows, names = self._arranged(X)
+        return np.ascontiguousarray(rows), names
+
+    def _windows(self, X: Any) -> tuple[Floats, bool, list[str] | None]:
+        """Rows in C order, whether they are a series, and what errors call a series' columns."""
         model = self._trained()
-        if np.ndim(X) == 2 and np.shape(X)[1] == model.n_columns:
-            return self._arranged(X)[0], True
-        return as_windows(X, model.window, None, n_columns=model.n_columns)
+        is_matched = self._column_names() is not None and column_names(X) is not None
+        if is_matched or (np.ndim(X) == 2 and np.shape(X)[1] == model.n_columns):
+            rows, names = self._series(X)
+            return rows, True, names
+        rows, is_series = as_windows(X, model.window, None, n_columns=model.n_columns)
+        return rows, is_series, None
 
     def _threads(self) -> int:
-        return self.n_threads or os.cpu_count() or 1
+        return (os.cpu_count() or 1) if self.n_threads is None else self.n_threads

@@ -30,7 +30,7 @@ def as_windows(
     if values.ndim == 3 and values.shape[1] == window:
         fits = n_columns is None or values.shape[2] == n_columns
         if fits:
-            return values.reshape(len(values), -1), False
+            return values.reshape(len(values), window * values.shape[2]), False
     elif values.ndim == 2:
         if n_columns is not None:
             if values.shape[1] == window * n_columns:
@@ -63,7 +63,8 @@ def checked_names(names: Sequence[str], n_columns: int) -> list[str]:
         Otherwise.
     """
     given = list(names)
-    if len(given) == n_columns and len(set(given)) == n_columns:
+    are_names = all(isinstance(name, str) for name in given)
+    if are_names and len(given) == n_columns and len(set(given)) == n_columns:
         return given
     expected = f"{n_columns} names that differ from each other"
     raise ConfigurationError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -106,6 +107,7 @@ class LSTMAutoencoder(ReconstructingEstimator):
     """
 
     _model_type = _core.LstmAutoencoderModel
+    _parameters: dict[str, Any]
 
     def __init__(
         self,
@@ -189,10 +191,18 @@ class LSTMAutoencoder(ReconstructingEstimator):
             width = rows.shape[1] if is_series else rows.shape[1] // self.window
             names = checked_names(column_names, width)
         previous = getattr(self, "_model", None) if warm_start else None
+        parameters = self._backend_parameters()
         model = _core.LstmAutoencoderModel.fit(
-            self._backend_parameters(), rows, is_series, self.seed, previous, on_progress, names
+            parameters,
+            rows,
+            is_series,
+            self.seed,
+            previous,
+            on_progress,
+            names if is_series else None,  # a window has other columns
         )
         self._learned(model, names)
+        self._parameters = parameters
         self.n_rows_ = len(rows) if is_series else len(rows) * self.window
         series = rows if is_series else rows.reshape(-1, model.n_columns)
         self.statistics_ = _core.column_statistics(series)
@@ -228,7 +238,7 @@ class LSTMAutoencoder(ReconstructingEstimator):
         _core.save_bundle(
             Path(path),
             model,
-            self._backend_parameters(),
+            self._parameters,  # of its training, whatever has been set since
             self._column_names() or default_names(model.n_columns),
             float(self.threshold_),
             getattr(self, "percentile_", None),
@@ -253,12 +263,13 @@ class LSTMAutoencoder(ReconstructingEstimator):
         """
         bundle = _core.load_bundle(Path(path))
         percentile = bundle["percentile"]
-        share = 0.1 if percentile is None else 1.0 - percentile / 100.0
+        share = 0.1 if percentile is None else round(1.0 - percentile / 100.0, 12)
         estimator = cls(
             **bundle["parameters"],
-            contamination=round(share, 12) if 0.0 < share <= 0.5 else 0.1,
+            contamination=share if 0.0 < share <= 0.5 else 0.1,
         )
         estimator._learned(bundle["model"], bundle["columns"])
+        estimator._parameters = estimator._backend_parameters()
         estimator._set_threshold(bundle["threshold"], percentile)
         estimator.n_rows_ = bundle["n_rows"]
         estimator.statistics_ = bundle["statistics"]
@@ -303,7 +314,7 @@ class LSTMAutoencoder(ReconstructingEstimator):
         return cls._from_arrays(
             found.architecture,
             found.tensors,
-            window=window or found.window or 48,
+            window=(found.window or 48) if window is None else window,
             center=found.center if center is None else center,
             scale=found.scale if scale is None else scale,
             threshold=found.threshold if threshold is None else threshold,
@@ -357,13 +368,33 @@ class LSTMAutoencoder(ReconstructingEstimator):
                     field=field,
                     expected=f"{n_columns} values",
                 )
+        parameters = estimator._backend_parameters()
         model = _core.LstmAutoencoderModel.from_tensors(
-            estimator._backend_parameters(), dict(tensors), centers.tolist(), scales.tolist()
+            parameters, dict(tensors), centers.tolist(), scales.tolist()
         )
         estimator._learned(model, columns)
+        estimator._parameters = parameters
         if threshold is not None:
             estimator._set_threshold(threshold, None)
         return estimator
+
+    def _check(self) -> None:
+        super()._check()
+        # The compiled check takes None for the default, and is not told of the seed.
+        for field, low, high in (("window", 2, 100_000), ("seed", 0, 2**64 - 1)):
+            value = getattr(self, field)
+            try:
+                is_valid = low <= operator.index(value) <= high
+            except TypeError:
+                is_valid = False
+            if not is_valid:
+                expected = f"an integer from {low} to {high}"
+                raise ConfigurationError(
+                    f"{field} must be {expected}, not {value!r}",
+                    id="parameter_out_of_range",
+                    field=field,
+                    expected=expected,
+                )
 
     def _backend_parameters(self) -> dict[str, Any]:
         params = super()._backend_parameters()

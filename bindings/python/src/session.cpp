@@ -54,8 +54,8 @@ Session Session::restore(std::span<const std::byte> bytes) {
 }
 
 Session Session::from_bundle(const std::filesystem::path& path, const nlohmann::json& settings) {
-  StreamingConfig config;
-  config.retrain = Retrain::manual;
+  const Bundle bundle = load_bundle(path);
+  StreamingConfig config = bundle.streaming_config();
   JsonReader reader(settings);
   config.visit_fields(reader);
   reader.require_all_known();

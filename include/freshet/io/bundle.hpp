@@ -1,11 +1,14 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cmath>
 #include <cstddef>
+#include <cstdio>
 #include <filesystem>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -53,9 +56,24 @@ struct Bundle {
   std::string created;                       ///< UTC, as "2026-01-31T12:00:00Z".
   std::string library_version{version};      ///< Of the library that trained it.
 
-  /// The model as a detector uses it: the error is the score, the threshold this one.
+  /// The model as a detector uses it: the error is the score.
   [[nodiscard]] Generation<LstmAutoencoder> generation() const {
     return {model, Normalizer{}, threshold, n_rows};
+  }
+
+  /// Settings of a detector that begins with the model and keeps it: `retrain` is manual. For one
+  /// that trains on, `contamination` puts later thresholds at the bundle's percentile.
+  [[nodiscard]] StreamingConfig streaming_config() const {
+    StreamingConfig config;
+    config.n_features = columns.size();
+    config.columns = columns;
+    config.min_samples = std::max(config.min_samples, model.window() + 1);
+    config.window_size = std::max(config.window_size, config.min_samples);
+    config.normalization = Normalization::raw;
+    config.retrain = Retrain::manual;
+    const double share = 1.0 - percentile.value_or(100.0 * (1.0 - config.contamination)) / 100.0;
+    if (share > 0.0 && share <= 0.5) config.contamination = share;
+    return config;
   }
 };
 
@@ -122,21 +140,25 @@ inline void save_bundle(const std::filesystem::path& directory, const Bundle& bu
       "manifest.json", [&] { return iodetail::parse_bundle<Bundle>(read.manifest, read.files); });
 }
 
-/// A detector that begins with the bundle's model and scores from the first full window on.
-/// @param config  its columns, contamination and threshold are the bundle's unless they are set;
-///                `Retrain::manual` keeps the model as it is, otherwise later models are trained on
-///                the rows that come, beginning with its weights, and with `config.normalization`
+/// A detector that begins with the bundle's model and scores from the first full window on; later
+/// models, unless `config.retrain` is manual, are trained on the rows that come, beginning with its
+/// weights.
+/// @param config  Bundle::streaming_config(), changed as needed; a threshold in it replaces the
+///                bundle's
+/// @throws ConfigurationError for a setting that is out of range, and unless the normalization is
+/// raw: the first model's errors are not normalized, so later ones must not be either.
 [[nodiscard]] inline StreamingDetector<LstmAutoencoder> make_detector(
-    const Bundle& bundle, StreamingConfig config = {.retrain = Retrain::manual},
-    std::shared_ptr<Executor> executor = nullptr) {
-  if (config.columns.empty()) config.columns = bundle.columns;
-  config.n_features = bundle.columns.size();
-  config.normalization = Normalization::raw;
-  config.min_samples = std::max(config.min_samples, bundle.model.window() + 1);
-  config.window_size = std::max(config.window_size, config.min_samples);
-  Generation<LstmAutoencoder> generation(
-      bundle.model, Normalizer{}, config.threshold.value_or(bundle.threshold), bundle.n_rows);
-  return {bundle.backend, std::move(config), std::move(generation), std::move(executor)};
+    const Bundle& bundle, StreamingConfig config, std::shared_ptr<Executor> executor = nullptr) {
+  require_parameter(config.normalization == Normalization::raw, "normalization",
+                    "\"raw\" for a detector that begins with a bundle");
+  Bundle used = bundle;
+  if (config.threshold) used.threshold = *config.threshold;
+  return {used.backend, std::move(config), used.generation(), std::move(executor)};
+}
+
+/// The same with the bundle's own settings.
+[[nodiscard]] inline StreamingDetector<LstmAutoencoder> make_detector(const Bundle& bundle) {
+  return make_detector(bundle, bundle.streaming_config());
 }
 
 }  // namespace freshet

@@ -119,6 +119,11 @@ class Autoencoder {
       }
       seen[at] = true;
       require_shape(tensor.name, tensor.values, found->values.rows(), found->values.cols());
+      if (tensor.is_vector != found->is_vector) {
+        const std::string expected = found->is_vector ? "a vector" : "a matrix";
+        throw ModelFileError(ErrorCode::file_mismatch, tensor.name + " is not " + expected,
+                             tensor.name, expected);
+      }
       found->values = tensor.values;
     }
     for (std::size_t i = 0; i < seen.size(); ++i) {

@@ -227,8 +227,7 @@ TrainingHistory train(Autoencoder<Scalar>& network, const detail::WindowSet<Scal
       if (!std::isfinite(losses.training) || !std::isfinite(progress.validation_loss.value_or(0))) {
         throw FitError(ErrorCode::fit_diverged,
                        "the training diverged in epoch " + std::to_string(progress.epoch) +
-                           ": its loss is not finite; a smaller learning_rate than " +
-                           std::to_string(options.learning_rate) + " may help",
+                           ": its loss is not finite; a smaller learning_rate may help",
                        "learning_rate", "a loss that stays finite");
       }
       progress.batch = batch + 1;

@@ -13,7 +13,6 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -22,6 +21,7 @@
 #include <unistd.h>
 
 #include "support/catch.hpp"
+#include "support/scratch.hpp"
 
 namespace {
 
@@ -32,35 +32,8 @@ using freshet::FileContents;
 using freshet::ModelFileError;
 using freshet::VerifiedDirectory;
 using freshet::write_verified_directory;
+using freshet::test::Scratch;
 using nlohmann::ordered_json;
-
-/// A directory for one test.
-class Scratch {
- public:
-  Scratch() {
-    std::string name = (fs::temp_directory_path() / "freshet-test-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("no temporary directory");
-    path_ = name;
-  }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  ~Scratch() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-
-  [[nodiscard]] fs::path operator/(std::string_view name) const { return path_ / name; }
-  [[nodiscard]] std::set<std::string> names() const {
-    std::set<std::string> result;
-    for (const auto& entry : fs::directory_iterator(path_)) {
-      result.insert(entry.path().filename().string());
-    }
-    return result;
-  }
-
- private:
-  fs::path path_;
-};
 
 std::vector<std::byte> to_bytes(std::string_view text) {
   const auto bytes = std::as_bytes(std::span(text));

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from freshet import __version__
-from freshet.cli import backends, download
+from freshet.cli import backends, download, inspect, score, train
 from freshet.cli._errors import Commands
 
 __all__ = ["app", "main"]
@@ -35,6 +35,9 @@ app = typer.Typer(
 )
 
 app.command("download", epilog=_examples(*download.EXAMPLES))(download.download)
+app.command("train", epilog=_examples(*train.EXAMPLES))(train.train)
+app.command("score", epilog=_examples(*score.EXAMPLES))(score.score)
+app.command("inspect", epilog=_examples(*inspect.EXAMPLES))(inspect.inspect)
 app.command("backends", epilog=_examples(*backends.EXAMPLES))(backends.backends)
 
 
@@ -47,8 +50,9 @@ def _show_version(is_wanted: bool) -> None:
 @app.callback(
     epilog=_examples(
         "freshet download nyc_taxi --out data/nyc_taxi.csv",
-        "freshet backends",
-        "freshet download --help",
+        "freshet train --dataset nyc_taxi --out models/nyc_taxi",
+        "freshet score models/nyc_taxi data/nyc_taxi.csv > scores.csv",
+        "freshet train --help",
     )
 )
 def freshet(

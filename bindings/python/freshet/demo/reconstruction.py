@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from freshet.datasets import Dataset
     from freshet.lstm import TrainingProgress
 
-COLUMN: Final = "rides"
+COLUMN: Final = "value"  # as in NAB's file
 PERCENTILE: Final = 95.0
 """Of the training windows' errors; `docs/demo.md` says what others give."""
 

@@ -88,6 +88,11 @@ inline void require_consistent(std::size_t n_columns, const std::vector<std::str
   require_parameter(statistics.empty() || statistics.size() == n_columns, "statistics",
                     "one for each column");
   require_parameter(std::isfinite(threshold), "threshold", "a finite number");
+  for (const ColumnStatistics& one : statistics) {
+    require_parameter(std::isfinite(one.min) && std::isfinite(one.max) && std::isfinite(one.mean) &&
+                          std::isfinite(one.std),
+                      "statistics", "finite numbers");
+  }
 }
 
 [[nodiscard]] inline Json scaler_json(const AffineTransform& scaler) {
@@ -260,6 +265,8 @@ template <class Bundle>
     history.epochs.push_back(
         {number_or_nan(one.at("training_loss")), number_or_nan(one.at("validation_loss"))});
   }
+  require_parameter(history.best_epoch <= history.epochs.size(), "training.best_epoch",
+                    "one of the epochs");
   std::vector<double> scores = training_scores_from(files);
   require_parameter(count(training.at("n_windows"), "training.n_windows") == scores.size(),
                     "training.n_windows", "as many as there are training_scores");
@@ -277,6 +284,8 @@ template <class Bundle>
     bundle.threshold = threshold.at("value").get<double>();
     if (!threshold.at("percentile").is_null()) {
       bundle.percentile = threshold.at("percentile").get<double>();
+      require_parameter(*bundle.percentile >= 0.0 && *bundle.percentile <= 100.0, "percentile",
+                        "from 0 to 100");
     }
   });
   require_consistent(fitted.n_features(), bundle.columns, bundle.statistics, bundle.threshold);
