@@ -6,7 +6,7 @@ include(CMakePackageConfigHelpers)
 set(freshet_package_dir "${CMAKE_INSTALL_DATADIR}/cmake/freshet")
 
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/freshet" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}"
-        FILES_MATCHING PATTERN "*.hpp")
+        FILES_MATCHING PATTERN "*.hpp" PATTERN "*.inl")
 
 install(TARGETS freshet EXPORT freshetTargets)
 install(EXPORT freshetTargets NAMESPACE freshet:: DESTINATION "${freshet_package_dir}")

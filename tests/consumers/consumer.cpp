@@ -2,6 +2,7 @@
 #include <cstdio>
 
 #include <freshet/freshet.hpp>
+#include <freshet/nn/lstm.hpp>
 
 // The smallest host: a steady stream with one outlier at the end, which must be the anomaly.
 int main() {
@@ -16,6 +17,10 @@ int main() {
   }
   const std::array outlier{1000.0, -1000.0};
   last = detector.process(outlier);
-  std::printf("freshet %s: score %.3f\n", FRESHET_VERSION, last.score);
+  // Compiles the kernels, whose text is no header of its own.
+  const freshet::nn::Lstm<float, 1, 4> layer;
+  const auto& kernels = layer.kernels();
+  std::printf("freshet %s: score %.3f, %td numbers at once\n", FRESHET_VERSION, last.score,
+              kernels.register_width);
   return last.is_anomaly ? 0 : 1;
 }

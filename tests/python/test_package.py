@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 FOLDER = Path(freshet.__file__).parent
-MODULES = ["catalog", "errors", "estimators", "features", "pool", "results", "streaming"]
+MODULES = ["catalog", "errors", "estimators", "features", "lstm", "pool", "results", "streaming"]
 
 
 def test_every_name_is_there() -> None:

@@ -187,6 +187,7 @@ def save_bundle(
     percentile: float | None,
     n_rows: int,
     statistics: list[tuple[float, float, float, float]],
+    seed: int,
     created: str | None = None,
 ) -> None: ...
 def load_bundle(path: Path) -> dict[str, Any]: ...

@@ -210,6 +210,7 @@ class ReconstructingEstimator(Estimator):
     def _set_threshold(self, threshold: float, percentile: float | None) -> None:
         self.threshold_ = float(threshold)
         self.percentile_ = percentile
+        self._threshold_of_percentile = self.threshold_
         self.labels_ = (self.decision_scores_ > self.threshold_).astype(int)
 
     def _learned(self, model: Any, names: list[str] | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -102,8 +103,8 @@ class LSTMAutoencoder(ReconstructingEstimator):
     >>> model = LSTMAutoencoder(window=16, hidden_size=8, epochs=20, n_threads=1).fit(series)
     >>> odd = series[:16].copy()
     >>> odd[8] = 5.0
-    >>> model.predict(np.stack([series[:16], odd]))[1]
-    np.int64(1)
+    >>> model.predict(np.stack([series[:16], odd])).tolist()
+    [0, 1]
     """
 
     _model_type = _core.LstmAutoencoderModel
@@ -203,6 +204,7 @@ class LSTMAutoencoder(ReconstructingEstimator):
         )
         self._learned(model, names)
         self._parameters = parameters
+        self._trained_seed = self.seed
         self.n_rows_ = len(rows) if is_series else len(rows) * self.window
         series = rows if is_series else rows.reshape(-1, model.n_columns)
         self.statistics_ = _core.column_statistics(series)
@@ -241,9 +243,10 @@ class LSTMAutoencoder(ReconstructingEstimator):
             self._parameters,  # of its training, whatever has been set since
             self._column_names() or default_names(model.n_columns),
             float(self.threshold_),
-            getattr(self, "percentile_", None),
+            self._percentile_of_threshold(),
             getattr(self, "n_rows_", 0),
             getattr(self, "statistics_", []),
+            self._trained_seed,
             created or getattr(self, "created_", None),
         )
 
@@ -266,10 +269,12 @@ class LSTMAutoencoder(ReconstructingEstimator):
         share = 0.1 if percentile is None else round(1.0 - percentile / 100.0, 12)
         estimator = cls(
             **bundle["parameters"],
+            seed=bundle["seed"],
             contamination=share if 0.0 < share <= 0.5 else 0.1,
         )
         estimator._learned(bundle["model"], bundle["columns"])
         estimator._parameters = estimator._backend_parameters()
+        estimator._trained_seed = bundle["seed"]
         estimator._set_threshold(bundle["threshold"], percentile)
         estimator.n_rows_ = bundle["n_rows"]
         estimator.statistics_ = bundle["statistics"]
@@ -338,6 +343,12 @@ class LSTMAutoencoder(ReconstructingEstimator):
 
     # ---- mechanics ----
 
+    def _percentile_of_threshold(self) -> float | None:
+        """Where the threshold was taken; None when it has been set by hand since."""
+        if getattr(self, "_threshold_of_percentile", None) != self.threshold_:
+            return None
+        return self.percentile_
+
     @classmethod
     def _from_arrays(
         cls,
@@ -374,8 +385,17 @@ class LSTMAutoencoder(ReconstructingEstimator):
         )
         estimator._learned(model, columns)
         estimator._parameters = parameters
-        if threshold is not None:
-            estimator._set_threshold(threshold, None)
+        estimator._trained_seed = estimator.seed
+        if threshold is None:
+            return estimator
+        if not math.isfinite(threshold):
+            raise ConfigurationError(
+                f"threshold must be a finite number, not {threshold!r}",
+                id="parameter_out_of_range",
+                field="threshold",
+                expected="a finite number",
+            )
+        estimator._set_threshold(threshold, None)
         return estimator
 
     def _check(self) -> None:

@@ -178,7 +178,7 @@ py::dict history(const LstmModel& model) {
 void save(const std::filesystem::path& path, const LstmModel& model, const py::dict& parameters,
           const std::vector<std::string>& columns, double threshold,
           std::optional<double> percentile, std::size_t n_rows,
-          const std::vector<std::vector<double>>& statistics,
+          const std::vector<std::vector<double>>& statistics, Seed seed,
           const std::optional<std::string>& created) {
   Bundle bundle;
   bundle.backend = read_backend<LstmAutoencoder>(parameters);
@@ -187,6 +187,7 @@ void save(const std::filesystem::path& path, const LstmModel& model, const py::d
   bundle.threshold = threshold;
   bundle.percentile = percentile;
   bundle.n_rows = n_rows;
+  bundle.seed = seed;
   for (const auto& one : statistics) {
     require_parameter(one.size() == 4, "statistics", "min, max, mean and std of every column");
     bundle.statistics.push_back({one[0], one[1], one[2], one[3]});
@@ -211,7 +212,7 @@ py::dict load(const std::filesystem::path& path) {
   return py::dict("model"_a = bundle.model, "parameters"_a = from_json(parameters.object()),
                   "columns"_a = bundle.columns, "threshold"_a = bundle.threshold,
                   "percentile"_a = bundle.percentile, "n_rows"_a = bundle.n_rows,
-                  "statistics"_a = statistics, "created"_a = bundle.created,
+                  "seed"_a = bundle.seed, "statistics"_a = statistics, "created"_a = bundle.created,
                   "library_version"_a = bundle.library_version);
 }
 
@@ -293,9 +294,9 @@ void bind_lstm_autoencoder(py::module_& module) {
       .def_property_readonly("n_features", &LstmModel::n_features, "Values per window.")
       .def(py::pickle(&to_bytes<LstmModel>, &from_bytes<LstmModel>));
   module.def("save_bundle", &save, "path"_a, "model"_a, "parameters"_a, "columns"_a, "threshold"_a,
-             "percentile"_a, "n_rows"_a, "statistics"_a, "created"_a = py::none(),
+             "percentile"_a, "n_rows"_a, "statistics"_a, "seed"_a, "created"_a = py::none(),
              "save_bundle(path, model, parameters, columns, threshold, percentile, n_rows, "
-             "statistics, created=None)\n--\n\n");
+             "statistics, seed, created=None)\n--\n\n");
   module.def("load_bundle", &load, "path"_a, "load_bundle(path)\n--\n\n");
   module.def("column_statistics", &statistics_of, "rows"_a, "column_statistics(rows)\n--\n\n");
   module.def("read_safetensors", &read_tensor_file, "data"_a, "file"_a,

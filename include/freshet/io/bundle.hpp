@@ -46,6 +46,7 @@ inline constexpr int bundle_format_version = 1;
 /// |
 struct Bundle {
   LstmAutoencoder backend;           ///< The parameters it was trained with.
+  Seed seed = 0;                     ///< The training's.
   LstmAutoencoderModel model;        ///< Weights, scaler, training scores, losses.
   std::vector<std::string> columns;  ///< In the order in which the model sees them.
   double threshold = 0.0;            ///< Windows with a larger error are anomalies.
@@ -71,6 +72,7 @@ struct Bundle {
     config.window_size = std::max(config.window_size, config.min_samples);
     config.normalization = Normalization::raw;
     config.retrain = Retrain::manual;
+    config.seed = seed;
     const double share = 1.0 - percentile.value_or(100.0 * (1.0 - config.contamination)) / 100.0;
     if (share > 0.0 && share <= 0.5) config.contamination = share;
     return config;
@@ -124,6 +126,7 @@ inline void save_bundle(const std::filesystem::path& directory, const Bundle& bu
   manifest["created"] = bundle.created;
   manifest["backend"] = LstmAutoencoder::name;
   manifest["backend_params"] = iodetail::parameters_json(bundle.backend);
+  manifest["seed"] = bundle.seed;
   manifest["window"] = bundle.model.window();
   manifest["columns"] = bundle.columns;
   manifest["training"] = iodetail::training_json(bundle.model, bundle.n_rows, bundle.statistics);

@@ -309,8 +309,8 @@ TEST_CASE("a bundle's manifest that is wrong is refused, and says where") {
     written.check_mismatch("weights");
   }
   SECTION("a member that is missing") {
-    const std::string name = GENERATE("backend", "backend_params", "window", "columns", "created",
-                                      "library_version", "training");
+    const std::string name = GENERATE("backend", "backend_params", "seed", "window", "columns",
+                                      "created", "library_version", "training");
     manifest.erase(name);
     written.check_corrupt("manifest.json lacks a member");
   }

@@ -71,6 +71,7 @@ def _lines(about: dict[str, Any]) -> list[str]:
             + ("set by hand" if percentile is None else f"percentile {percentile:g} of the errors"),
         ),
     ]
+    parameters = {**parameters, "seed": about["seed"]}
     names = [("", name, "-" if value is None else f"{value}") for name, value in parameters.items()]
     return [
         *as_table(facts),

@@ -249,6 +249,7 @@ template <class Bundle>
   bundle.backend.validate();
   require_parameter(count(manifest.at("window"), "window") == bundle.backend.window, "window",
                     "backend_params.window");
+  bundle.seed = count(manifest.at("seed"), "seed");
   bundle.columns = manifest.at("columns").get<std::vector<std::string>>();
   bundle.created = manifest.at("created").get<std::string>();
   bundle.library_version = manifest.at("library_version").get<std::string>();
