@@ -66,11 +66,11 @@ inline void require_plain_name(const std::filesystem::path& directory, const std
 /// Reads and verifies the files of an open directory.
 [[nodiscard]] inline VerifiedDirectory read_verified_files(
     const FileDescriptor& opened, const std::filesystem::path& directory, std::string_view format,
-    int version, std::span<const std::string_view> expected_files) {
+    int format_version, std::span<const std::string_view> expected_files) {
   const std::string manifest_file(manifest_name);
   Manifest manifest =
       parse_manifest(read_regular_file({opened, directory, manifest_file}, max_manifest_bytes),
-                     (directory / manifest_file).string(), format, version, expected_files);
+                     (directory / manifest_file).string(), format, format_version, expected_files);
   VerifiedDirectory result;
   result.manifest = std::move(manifest.document);
   for (const auto& [name, record] : manifest.files) {
@@ -119,13 +119,14 @@ inline void write_verified_directory(const std::filesystem::path& directory,
 
 /// Reads a directory that write_verified_directory() wrote, and verifies all of it. May be called
 /// while another process replaces the directory: the files are those of one writer.
-/// @param format what the manifest's `format` must be; @param version and its `format_version`.
+/// @param format what the manifest's `format` must be; @param format_version and its
+/// `format_version`.
 /// @param expected_files the plain names of exactly the files that belong to it. Only these are
 /// opened, whatever the manifest says, and only regular files: no links, pipes or devices.
 /// @throws ModelFileError naming what is wrong: file_missing, file_version, file_hash (with both
 /// hashes) or file_corrupt.
 [[nodiscard]] inline VerifiedDirectory read_verified_directory(
-    const std::filesystem::path& directory, std::string_view format, int version,
+    const std::filesystem::path& directory, std::string_view format, int format_version,
     std::span<const std::string_view> expected_files) {
   constexpr int max_attempts = 100;
   for (int attempt = 1;; ++attempt) {
@@ -138,7 +139,8 @@ inline void write_verified_directory(const std::filesystem::path& directory,
           directory.string(), "a directory with a manifest.json");
     }
     try {
-      return iodetail::read_verified_files(opened, directory, format, version, expected_files);
+      return iodetail::read_verified_files(opened, directory, format, format_version,
+                                           expected_files);
     } catch (const ModelFileError&) {
       // Whoever replaces a directory removes the old one, perhaps while we are reading it.
       if (attempt == max_attempts || !iodetail::was_replaced(opened, directory)) throw;

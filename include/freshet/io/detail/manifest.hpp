@@ -54,11 +54,11 @@ struct Manifest {
 class ManifestReader {
  public:
   /// @param path how errors call the manifest.
-  ManifestReader(std::string path, std::string_view format, int version,
+  ManifestReader(std::string path, std::string_view format, int format_version,
                  std::span<const std::string_view> expected_files)
       : path_(std::move(path)),
         format_(format),
-        version_(version),
+        version_(format_version),
         expected_files_(expected_files) {}
 
   /// @throws ModelFileError: file_version for another version, file_missing for an expected file
@@ -112,15 +112,15 @@ class ManifestReader {
             "format is " + (format.is_string() ? in_quotes(format.get_ref<const std::string&>())
                                                : std::string("no text")),
             in_quotes(format_));
-    const Json& version = member(document, "format_version", "format_version");
-    require(version.is_number_integer(), "format_version", "format_version is no integer",
+    const Json& found = member(document, "format_version", "format_version");
+    require(found.is_number_integer(), "format_version", "format_version is no integer",
             std::to_string(version_));
-    const bool same = version.is_number_unsigned()
-                          ? std::cmp_equal(version.get<std::uint64_t>(), version_)
-                          : std::cmp_equal(version.get<std::int64_t>(), version_);
+    const bool same = found.is_number_unsigned()
+                          ? std::cmp_equal(found.get<std::uint64_t>(), version_)
+                          : std::cmp_equal(found.get<std::int64_t>(), version_);
     if (same) return;
     throw error(ErrorCode::file_version, "format_version",
-                "format_version is " + version.dump() + ", which this freshet does not read",
+                "format_version is " + found.dump() + ", which this freshet does not read",
                 std::to_string(version_));
   }
 
@@ -160,9 +160,9 @@ class ManifestReader {
 /// The manifest in `bytes`. Memory is proportional to `bytes`, whatever they say.
 [[nodiscard]] inline Manifest parse_manifest(std::span<const std::byte> bytes,
                                              const std::string& path, std::string_view format,
-                                             int version,
+                                             int format_version,
                                              std::span<const std::string_view> expected_files) {
-  return ManifestReader(path, format, version, expected_files).read(bytes);
+  return ManifestReader(path, format, format_version, expected_files).read(bytes);
 }
 
 }  // namespace freshet::iodetail

@@ -24,19 +24,11 @@
 namespace freshet::nn::detail::avx2 {
 
 /// 256 bits of floats.
-struct FloatPack {
+struct FloatOperations {
+  using Value = float;
   using Vector [[gnu::vector_size(32)]] = float;
   using Bits [[gnu::vector_size(32)]] = std::int32_t;
-  static constexpr Index width = 32 / sizeof(float);
 
-  [[gnu::always_inline]] static Vector load(const float* from) {
-    Vector vector;
-    __builtin_memcpy(&vector, from, sizeof vector);
-    return vector;
-  }
-  [[gnu::always_inline]] static void store(float* to, Vector vector) {
-    __builtin_memcpy(to, &vector, sizeof vector);
-  }
   [[gnu::always_inline]] static Vector broadcast(float value) { return _mm256_set1_ps(value); }
   /// a · b + c
   [[gnu::always_inline]] static Vector fma(Vector a, Vector b, Vector c) {
@@ -49,19 +41,11 @@ struct FloatPack {
 };
 
 /// 256 bits of doubles.
-struct DoublePack {
+struct DoubleOperations {
+  using Value = double;
   using Vector [[gnu::vector_size(32)]] = double;
   using Bits [[gnu::vector_size(32)]] = std::int64_t;
-  static constexpr Index width = 32 / sizeof(double);
 
-  [[gnu::always_inline]] static Vector load(const double* from) {
-    Vector vector;
-    __builtin_memcpy(&vector, from, sizeof vector);
-    return vector;
-  }
-  [[gnu::always_inline]] static void store(double* to, Vector vector) {
-    __builtin_memcpy(to, &vector, sizeof vector);
-  }
   [[gnu::always_inline]] static Vector broadcast(double value) { return _mm256_set1_pd(value); }
   /// a · b + c
   [[gnu::always_inline]] static Vector fma(Vector a, Vector b, Vector c) {

@@ -25,19 +25,11 @@
 namespace freshet::nn::detail::avx512 {
 
 /// 512 bits of floats.
-struct FloatPack {
+struct FloatOperations {
+  using Value = float;
   using Vector [[gnu::vector_size(64)]] = float;
   using Bits [[gnu::vector_size(64)]] = std::int32_t;
-  static constexpr Index width = 64 / sizeof(float);
 
-  [[gnu::always_inline]] static Vector load(const float* from) {
-    Vector vector;
-    __builtin_memcpy(&vector, from, sizeof vector);
-    return vector;
-  }
-  [[gnu::always_inline]] static void store(float* to, Vector vector) {
-    __builtin_memcpy(to, &vector, sizeof vector);
-  }
   [[gnu::always_inline]] static Vector broadcast(float value) { return _mm512_set1_ps(value); }
   /// a · b + c
   [[gnu::always_inline]] static Vector fma(Vector a, Vector b, Vector c) {
@@ -55,19 +47,11 @@ struct FloatPack {
 };
 
 /// 512 bits of doubles.
-struct DoublePack {
+struct DoubleOperations {
+  using Value = double;
   using Vector [[gnu::vector_size(64)]] = double;
   using Bits [[gnu::vector_size(64)]] = std::int64_t;
-  static constexpr Index width = 64 / sizeof(double);
 
-  [[gnu::always_inline]] static Vector load(const double* from) {
-    Vector vector;
-    __builtin_memcpy(&vector, from, sizeof vector);
-    return vector;
-  }
-  [[gnu::always_inline]] static void store(double* to, Vector vector) {
-    __builtin_memcpy(to, &vector, sizeof vector);
-  }
   [[gnu::always_inline]] static Vector broadcast(double value) { return _mm512_set1_pd(value); }
   /// a · b + c
   [[gnu::always_inline]] static Vector fma(Vector a, Vector b, Vector c) {

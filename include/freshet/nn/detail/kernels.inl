@@ -1,11 +1,31 @@
 // The arithmetic of the LSTM, once per instruction set: each of the headers instructions_*.hpp includes this
-// text into a namespace of its own in which the compiler may use that set, after it has defined `FloatPack`
-// and `DoublePack` there. Hence no include guard.
+// text into a namespace of its own in which the compiler may use that set, after it has defined
+// `FloatOperations` and `DoubleOperations` there. Hence no include guard.
 //
 // Whatever the number of streams, every sum begins at the same value and adds its products in the same
 // order, so that a window scores to the bit the same alone, in a batch and among other streams.
 
-/// The vector register of a scalar type.
+/// A register of numbers with its operations: those of the instruction set, and those that all have.
+template <class Operations>
+struct Register : Operations {
+  using Value = typename Operations::Value;
+  using Vector = typename Operations::Vector;
+  static constexpr Index width = sizeof(Vector) / sizeof(Value);
+
+  [[gnu::always_inline]] static Vector load(const Value* from) {
+    Vector vector;
+    __builtin_memcpy(&vector, from, sizeof vector);
+    return vector;
+  }
+  [[gnu::always_inline]] static void store(Value* to, Vector vector) {
+    __builtin_memcpy(to, &vector, sizeof vector);
+  }
+};
+
+using FloatPack = Register<FloatOperations>;
+using DoublePack = Register<DoubleOperations>;
+
+/// The register of a scalar type.
 template <class T>
 using Pack = std::conditional_t<std::is_same_v<T, float>, FloatPack, DoublePack>;
 
