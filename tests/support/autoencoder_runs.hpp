@@ -1,6 +1,8 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <vector>
 
@@ -58,6 +60,42 @@ std::vector<Scalar> reconstructed(const Network& network, const std::vector<Scal
     values.insert(values.end(), begin, begin + network.sizes().n_columns);
   }
   return values;
+}
+
+/// The mean squared error of every window.
+template <class Network, class Scalar>
+std::vector<double> window_errors(const Network& network, const std::vector<Scalar>& windows,
+                                  Index n_steps, Index n_streams, InstructionSet instructions) {
+  freshet::nn::detail::Workspace<Scalar> workspace;
+  std::vector<double> errors(static_cast<std::size_t>(n_streams));
+  network.window_errors(
+      windows.data(),
+      network.reconstruct(windows.data(), n_steps, n_streams, workspace, instructions), n_steps,
+      n_streams, errors.data());
+  return errors;
+}
+
+/// The windows `stream` of many.
+template <class Scalar>
+std::vector<Scalar> one_of(const std::vector<Scalar>& windows, Index n_steps, Index n_streams,
+                           Index n_columns, Index stream) {
+  std::vector<Scalar> one;
+  for (Index step = 0; step < n_steps; ++step) {
+    const auto begin = windows.begin() + (step * n_streams + stream) * n_columns;
+    one.insert(one.end(), begin, begin + n_columns);
+  }
+  return one;
+}
+
+/// The gradient of every parameter by its name.
+template <class Scalar>
+std::vector<freshet::nn::NamedTensor<Scalar>> named(
+    Autoencoder<Scalar> network, const typename Autoencoder<Scalar>::Parameters& gradient) {
+  const auto blocks = network.blocks();
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    std::copy(gradient[i].begin(), gradient[i].end(), blocks[i].begin());
+  }
+  return network.tensors();
 }
 
 /// The loss, and its gradient by every parameter.

@@ -13,6 +13,7 @@
 #include "freshet/nn/autoencoder.hpp"
 #include "support/autoencoder_runs.hpp"
 #include "support/catch.hpp"
+#include "support/deviation.hpp"
 
 // What PyTorch computed: tests/data/lstm/README.md says how.
 
@@ -64,21 +65,6 @@ std::vector<Scalar> time_first(const freshet::Tensor& tensor) {
   return ordered;
 }
 
-/// The largest difference over the largest magnitude.
-template <class A, class B>
-double deviation(const A& found, const B& expected) {
-  REQUIRE(std::size(found) == std::size(expected));
-  double difference = 0.0;
-  double magnitude = 0.0;
-  auto one = std::begin(expected);
-  for (const auto value : found) {
-    const auto other = static_cast<double>(*one++);
-    difference = std::max(difference, std::abs(static_cast<double>(value) - other));
-    magnitude = std::max(magnitude, std::abs(other));
-  }
-  return difference / magnitude;
-}
-
 template <class Scalar>
 struct Case {
   freshet::SafeTensors stored;
@@ -118,74 +104,72 @@ void check_forward(double tolerance) {
       reconstructed(golden.network, golden.windows, golden.n_steps, golden.n_streams, instructions);
   CHECK(deviation(outputs, time_first<Scalar>(*golden.stored.find("y"))) < tolerance);
 
-  freshet::nn::detail::Workspace<Scalar> workspace;
-  std::vector<double> errors(static_cast<std::size_t>(golden.n_streams));
-  golden.network.window_errors(
-      golden.windows.data(),
-      golden.network.reconstruct(golden.windows.data(), golden.n_steps, golden.n_streams, workspace,
-                                 instructions),
-      golden.n_steps, golden.n_streams, errors.data());
+  const auto errors =
+      window_errors(golden.network, golden.windows, golden.n_steps, golden.n_streams, instructions);
   const auto expected = golden.stored.find("window_mse")->template values<Scalar>();
+  REQUIRE(errors.size() == expected.size());
   for (std::size_t i = 0; i < errors.size(); ++i) {
     const auto one = static_cast<double>(expected[i]);
     CHECK(std::abs(errors[i] - one) < tolerance * one);
+  }
+
+  Autoencoder<Scalar> network = golden.network;
+  auto gradient = network.zeros();
+  const double loss = loss_and_gradient(network, golden.windows, golden.n_steps, golden.n_streams,
+                                        gradient, instructions);
+  const double expected_loss = golden.stored.find("loss")->template values<double>().front();
+  CHECK(std::abs(loss - expected_loss) < tolerance * expected_loss);
+}
+
+/// Holds every tensor against the one of its name that is stored with `prefix`.
+void check_tensors(const std::vector<NamedTensor<double>>& found,
+                   const freshet::SafeTensors& stored, const std::string& prefix,
+                   double tolerance) {
+  const auto expected = tensors_of<double>(stored, prefix);
+  CHECK(found.size() == expected.size());
+  for (const auto& tensor : found) {
+    CAPTURE(tensor.name);
+    const auto one = std::ranges::find(expected, tensor.name, &NamedTensor<double>::name);
+    REQUIRE(one != expected.end());
+    CHECK(deviation(tensor.values.reshaped(), one->values.reshaped()) < tolerance);
   }
 }
 
 }  // namespace
 
-TEST_CASE("reconstructions and errors are PyTorch's in float") { check_forward<float>(1e-6); }
+TEST_CASE("reconstructions, errors and losses are PyTorch's in float") {
+  check_forward<float>(1e-6);
+}
 
-TEST_CASE("reconstructions and errors are PyTorch's in double") { check_forward<double>(1e-12); }
+TEST_CASE("reconstructions, errors and losses are PyTorch's in double") {
+  check_forward<double>(1e-12);
+}
 
 TEST_CASE("gradients are PyTorch's") {
   const std::string name = GENERATE(from_range(names));
   const InstructionSet instructions = GENERATE(from_range(instruction_sets()));
   CAPTURE(name, to_string(instructions));
-  Case<double> golden = load<double>(name);
+  const Case<double> golden = load<double>(name);
   auto gradient = golden.network.zeros();
-  const double loss = loss_and_gradient(golden.network, golden.windows, golden.n_steps,
-                                        golden.n_streams, gradient, instructions);
-  const double expected_loss = golden.stored.find("loss")->values<double>().front();
-  CHECK(std::abs(loss - expected_loss) < 1e-12 * expected_loss);
-
-  // The gradient in the place of the parameters, to be read by name.
-  Autoencoder<double> holder = golden.network;
-  const auto blocks = holder.blocks();
-  for (std::size_t i = 0; i < blocks.size(); ++i) {
-    std::copy(gradient[i].begin(), gradient[i].end(), blocks[i].begin());
-  }
-  const auto expected = tensors_of<double>(golden.stored, "grad/");
-  std::size_t n_compared = 0;
-  for (const auto& tensor : holder.tensors()) {
-    CAPTURE(tensor.name);
-    const auto one = std::ranges::find(expected, tensor.name, &NamedTensor<double>::name);
-    REQUIRE(one != expected.end());
-    CHECK(deviation(tensor.values.reshaped(), one->values.reshaped()) < 1e-10);
-    ++n_compared;
-  }
-  CHECK(n_compared == expected.size());
+  loss_and_gradient(golden.network, golden.windows, golden.n_steps, golden.n_streams, gradient,
+                    instructions);
+  check_tensors(named(golden.network, gradient), golden.stored, "grad/", 1e-10);
 }
 
 TEST_CASE("three steps of Adam are PyTorch's") {
   const std::string name = GENERATE(from_range(names));
-  CAPTURE(name);
+  const InstructionSet instructions = GENERATE(from_range(instruction_sets()));
+  CAPTURE(name, to_string(instructions));
   Case<double> golden = load<double>(name);
   freshet::nn::Adam<double> adam({.learning_rate = 1e-3});
   const auto losses = golden.stored.find("loss")->values<double>();
+  REQUIRE(losses.size() == 3);
+  auto gradient = golden.network.zeros();
   for (const double expected_loss : losses) {
-    auto gradient = golden.network.zeros();
-    const double loss =
-        loss_and_gradient(golden.network, golden.windows, golden.n_steps, golden.n_streams,
-                          gradient, freshet::nn::best_instruction_set());
+    const double loss = loss_and_gradient(golden.network, golden.windows, golden.n_steps,
+                                          golden.n_streams, gradient, instructions);
     CHECK(std::abs(loss - expected_loss) < 1e-9 * expected_loss);
     adam.step(golden.network.blocks(), gradient);
   }
-  const auto expected = tensors_of<double>(golden.stored, "adam3/");
-  for (const auto& tensor : golden.network.tensors()) {
-    CAPTURE(tensor.name);
-    const auto one = std::ranges::find(expected, tensor.name, &NamedTensor<double>::name);
-    REQUIRE(one != expected.end());
-    CHECK((tensor.values - one->values).cwiseAbs().maxCoeff() < 1e-9);
-  }
+  check_tensors(golden.network.tensors(), golden.stored, "adam3/", 1e-9);
 }

@@ -1,6 +1,5 @@
-#include <algorithm>
-#include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <vector>
 
@@ -9,6 +8,7 @@
 #include "support/autoencoder_reference.hpp"
 #include "support/autoencoder_runs.hpp"
 #include "support/catch.hpp"
+#include "support/deviation.hpp"
 
 using namespace freshet::test;
 
@@ -16,15 +16,14 @@ namespace {
 
 /// The largest difference between the network and its formulas, over the largest magnitude.
 template <class Scalar>
-double deviation(const AutoencoderSizes& sizes, Index n_steps, Index n_streams, std::uint64_t seed,
-                 InstructionSet instructions) {
+double deviation_of(const AutoencoderSizes& sizes, Index n_steps, Index n_streams,
+                    std::uint64_t seed, InstructionSet instructions) {
   const auto network = random_network<Scalar>(sizes, seed);
   const auto tensors = network.tensors();
   const AutoencoderReference reference(std::span<const freshet::nn::NamedTensor<Scalar>>{tensors});
   const auto windows = random_windows<Scalar>(n_steps, n_streams, sizes.n_columns, seed + 1);
   const auto outputs = reconstructed(network, windows, n_steps, n_streams, instructions);
-  double difference = 0.0;
-  double magnitude = 0.0;
+  std::vector<double> right(outputs.size());
   for (Index stream = 0; stream < n_streams; ++stream) {
     const auto at = [&](Index step, Index column) {
       return static_cast<std::size_t>((step * n_streams + stream) * sizes.n_columns + column);
@@ -40,14 +39,11 @@ double deviation(const AutoencoderSizes& sizes, Index n_steps, Index n_streams, 
     const auto expected = reference.reconstruct(window);
     for (Index step = 0; step < n_steps; ++step) {
       for (Index column = 0; column < sizes.n_columns; ++column) {
-        const double right = expected[static_cast<std::size_t>(step)](column);
-        const auto found = static_cast<double>(outputs[at(step, column)]);
-        difference = std::max(difference, std::abs(found - right));
-        magnitude = std::max(magnitude, std::abs(right));
+        right[at(step, column)] = expected[static_cast<std::size_t>(step)](column);
       }
     }
   }
-  return difference / magnitude;
+  return deviation(outputs, right);
 }
 
 }  // namespace
@@ -63,13 +59,13 @@ TEST_CASE("networks of any size do what their formulas say") {
                                  .num_layers = from(1, 3),
                                  .latent_size = from(0, 1) * from(1, 12)};
     const Index n_steps = from(1, 20);
-    const Index n_streams = from(1, 40);
+    const Index n_streams = round % 4 == 0 ? 1 : from(1, 40);  // 1 has a kernel of its own
     CAPTURE(round, sizes.n_columns, sizes.hidden_size, sizes.num_layers, sizes.latent_size, n_steps,
             n_streams);
     for (const InstructionSet instructions : instruction_sets()) {
       CAPTURE(to_string(instructions));
-      CHECK(deviation<double>(sizes, n_steps, n_streams, round, instructions) < 1e-13);
-      CHECK(deviation<float>(sizes, n_steps, n_streams, round, instructions) < 3e-6);
+      CHECK(deviation_of<double>(sizes, n_steps, n_streams, round, instructions) < 1e-13);
+      CHECK(deviation_of<float>(sizes, n_steps, n_streams, round, instructions) < 3e-6);
     }
   }
 }
