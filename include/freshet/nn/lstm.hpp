@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <Eigen/Core>
@@ -82,14 +83,15 @@ class Lstm {
   }
 
   /// Sets the parameters from `tensors`, named and shaped as `tensors()` has them.
-  /// @throws ModelFileError (file_mismatch) naming the one that has another shape.
+  /// @throws ModelFileError (file_mismatch) naming the one that has another shape; nothing changes.
   void set_tensors(std::span<const NamedTensor<Scalar>> tensors) {
     assert(tensors.size() == layers_.size() * Layer::parts.size());
+    auto values = values_;
     for (std::size_t i = 0; i < tensors.size(); ++i) {
-      layers_[i / Layer::parts.size()].set_tensor(Layer::parts[i % Layer::parts.size()],
-                                                  tensors[i].name, tensors[i].values,
-                                                  values_.data());
+      layers_[i / Layer::parts.size()].set_tensor(
+          Layer::parts[i % Layer::parts.size()], tensors[i].name, tensors[i].values, values.data());
     }
+    values_ = std::move(values);
   }
 
   /// All parameters as they lie in memory; what fills up panels is 0 and has a gradient of 0.
