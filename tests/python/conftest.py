@@ -1,7 +1,23 @@
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 # The helper modules beside the tests; pytest imports the tests themselves without a package.
 sys.path.insert(0, str(Path(__file__).parent))
+
+from services_testing import (  # noqa: F401
+    ferretdb_server,
+    ferretdb_service,
+    mongodb_url,
+    postgres_server,
+    postgres_service,
+    postgres_url,
+    redis_server,
+    redis_service,
+    redis_url,
+)
+
+# Only where there are documents to take the clients from.
+collect_ignore = [] if os.environ.get("FRESHET_CLIENT_DOCUMENTS") else ["test_printed_clients.py"]

@@ -1,0 +1,317 @@
+"""The file that forgets nothing: events, snapshots, models and predictions in SQLite.
+
+One table holds a row for every event and for every batch of predictions. It is the recovery log of
+the streams, the prediction log that can be queried, and the spool from which other sinks are fed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any, Final
+
+import orjson
+
+from freshet import __version__
+from freshet.server.engine.changes import (
+    Change,
+    Cursor,
+    Entry,
+    ModelBytes,
+    Removal,
+    SnapshotBytes,
+    StoreError,
+    StreamInfo,
+)
+from freshet.server.engine.events import Event, Rows, decode
+from freshet.server.engine.recovery import Recovery, StoredSnapshot, digest_of
+from freshet.server.engine.schema import SCHEMA
+
+__all__ = ["Journal"]
+
+_INSERT: Final = (
+    "INSERT INTO journal (stream_id, incarnation, sequence, kind, mode, received_at, first_index,"
+    " n_rows, event, results, threshold, n_anomalies, max_score, model, bundle)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+#: Snapshots kept of a stream: should the last be damaged, the one before and the events after it
+#: give the same state.
+_SNAPSHOTS_KEPT: Final = 2
+
+
+class Journal:
+    """The journal of a data directory; of one process at a time.
+
+    Any thread may call any method; writes wait for each other.
+
+    Parameters
+    ----------
+    path : Path
+        The file; made with its directory if there is none.
+    is_durable : bool
+        Whether what `write` has written also survives a failure of the machine, rather than only
+        of the process.
+
+    Raises
+    ------
+    StoreError
+        If another process has the journal open, or it cannot be opened.
+    """
+
+    def __init__(self, path: Path, *, is_durable: bool = True) -> None:
+        self.path = path
+        self._write_lock = threading.Lock()
+        self._readers = threading.local()
+        self._all: list[sqlite3.Connection] = []
+        with _store_errors("opened"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock_file = _lock(path.with_suffix(".lock"))
+            self._writer = self._connect()
+            self._writer.execute("PRAGMA journal_mode = WAL")
+            self._writer.execute(f"PRAGMA synchronous = {'FULL' if is_durable else 'NORMAL'}")
+            self._writer.execute("PRAGMA wal_autocheckpoint = 4000")
+            self._writer.executescript(SCHEMA)
+
+    def close(self) -> None:
+        """Close the file; nothing may be called after it."""
+        with self._write_lock:
+            for connection in self._all:
+                connection.close()
+            self._lock_file.close()
+
+    # ---- writing ----
+
+    def write(self, changes: Sequence[Change]) -> None:
+        """Write changes in order, all or none of them.
+
+        Raises
+        ------
+        StoreError
+            If they cannot be written; then nothing is changed.
+        """
+        with self.transaction():
+            self._write(changes)
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """The connection that writes, for a transaction that is undone if anything is raised."""
+        with self._write_lock, _store_errors("written"):
+            self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._writer
+                self._writer.execute("COMMIT")
+            except BaseException:
+                self._writer.execute("ROLLBACK")
+                raise
+
+    def _write(self, changes: Sequence[Change]) -> None:
+        rows: list[tuple[Any, ...]] = []
+        for change in changes:
+            if isinstance(change, Entry):
+                rows.append(change.row())
+                continue
+            if rows:
+                self._writer.executemany(_INSERT, rows)
+                rows = []
+            self._apply(change)
+        if rows:
+            self._writer.executemany(_INSERT, rows)
+
+    def _apply(self, change: Change) -> None:
+        execute = self._writer.execute
+        if isinstance(change, StreamInfo):
+            execute(
+                "INSERT OR REPLACE INTO streams VALUES (?, ?, ?, ?)",
+                (change.stream_id, change.incarnation, change.sequence, orjson.dumps(change.info)),
+            )
+        elif isinstance(change, SnapshotBytes):
+            self._keep_snapshot(change)
+        elif isinstance(change, ModelBytes):
+            execute("INSERT OR IGNORE INTO models VALUES (?, ?)", (change.digest, change.data))
+        elif isinstance(change, Cursor):
+            execute("INSERT OR REPLACE INTO cursors VALUES (?, ?)", (change.name, change.id))
+        elif isinstance(change, Removal):
+            key = (change.stream_id, change.incarnation)
+            execute("DELETE FROM streams WHERE stream_id = ? AND incarnation = ?", key)
+            execute("DELETE FROM snapshots WHERE stream_id = ? AND incarnation = ?", key)
+            self._drop_events(*key, before=None)
+
+    def _keep_snapshot(self, one: SnapshotBytes) -> None:
+        info = orjson.dumps(one.info)
+        self._writer.execute(
+            "INSERT OR REPLACE INTO snapshots VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                *_key(one),
+                one.sequence,
+                time.time(),
+                __version__,
+                info,
+                one.data,
+                digest_of(one.data, info),
+            ),
+        )
+        kept = self._writer.execute(
+            "SELECT sequence FROM snapshots WHERE stream_id = ? AND incarnation = ?"
+            " ORDER BY sequence DESC LIMIT ?",
+            (*_key(one), _SNAPSHOTS_KEPT),
+        ).fetchall()
+        if len(kept) < _SNAPSHOTS_KEPT:
+            return
+        oldest = kept[-1][0]
+        self._writer.execute(
+            "DELETE FROM snapshots WHERE stream_id = ? AND incarnation = ? AND sequence < ?",
+            (*_key(one), oldest),
+        )
+        self._drop_events(*_key(one), before=oldest)
+
+    def _drop_events(self, stream_id: str, incarnation: str, before: int | None) -> None:
+        """Forget events that are no predictions and that no snapshot needs, and their models."""
+        old = "stream_id = ? AND incarnation = ? AND kind != ?"
+        values: tuple[Any, ...] = (stream_id, incarnation, Rows.kind)
+        if before is not None:
+            old += " AND sequence <= ?"
+            values += (before,)
+        models = self._writer.execute(
+            f"SELECT DISTINCT model FROM journal WHERE model IS NOT NULL AND {old}", values
+        ).fetchall()
+        self._writer.execute(f"DELETE FROM journal WHERE {old}", values)
+        self._writer.executemany(
+            "DELETE FROM models WHERE digest = ?1"
+            " AND NOT EXISTS (SELECT 1 FROM journal WHERE model = ?1)",
+            models,
+        )
+
+    def delete(self, ids: Sequence[int]) -> None:
+        """Forget entries, of predictions that no recovery needs.
+
+        Raises
+        ------
+        StoreError
+        """
+        with self.transaction() as connection:
+            connection.executemany("DELETE FROM journal WHERE id = ?", [(one,) for one in ids])
+
+    # ---- reading ----
+
+    def streams(self) -> list[StreamInfo]:
+        """How every stream that there is was last seen."""
+        rows = self.query(
+            "SELECT stream_id, incarnation, COALESCE((SELECT MAX(j.sequence) FROM journal j"
+            " WHERE j.stream_id = s.stream_id AND j.incarnation = s.incarnation), sequence), info"
+            " FROM streams s"
+        )
+        return [
+            StreamInfo(stream_id, incarnation, sequence, orjson.loads(info))
+            for stream_id, incarnation, sequence, info in rows
+        ]
+
+    def recovery(self, stream_id: str) -> Recovery | None:
+        """What a stream's state is made again from; None if there is no such stream."""
+        found = self.query("SELECT incarnation, info FROM streams WHERE stream_id = ?", stream_id)
+        if not found:
+            return None
+        incarnation, info = found[0][0], orjson.loads(found[0][1])
+        snapshots = self.query(
+            "SELECT sequence, data, info, digest FROM snapshots"
+            " WHERE stream_id = ? AND incarnation = ? ORDER BY sequence DESC",
+            stream_id,
+            incarnation,
+        )
+        return Recovery(incarnation, info, [StoredSnapshot.found(*row) for row in snapshots])
+
+    def events(self, stream_id: str, incarnation: str, after: int) -> Iterator[tuple[int, Event]]:
+        """The events of a stream that follow the one at position `after`, with their positions."""
+        rows = self.query(
+            "SELECT sequence, event FROM journal WHERE stream_id = ? AND incarnation = ?"
+            " AND sequence > ? ORDER BY sequence",
+            stream_id,
+            incarnation,
+            after,
+        )
+        for sequence, event in rows:
+            yield sequence, decode(event)
+
+    def model(self, digest: str) -> bytes | None:
+        """The bytes of a trained model."""
+        found = self.query("SELECT data FROM models WHERE digest = ?", digest)
+        return found[0][0] if found else None
+
+    def check(self) -> None:
+        """Raise StoreError unless the file can be read and written."""
+        self.query("SELECT 1 FROM streams LIMIT 1")
+        self.write([])
+
+    def cursor(self, name: str) -> int:
+        """Up to which `id` of the journal a sink has been fed; 0 in the beginning."""
+        found = self.query("SELECT id FROM cursors WHERE name = ?", name)
+        return found[0][0] if found else 0
+
+    def quarantine(self, stream_id: str, incarnation: str, sequence: int, reason: str) -> None:
+        """Put a snapshot that is damaged aside, where nothing but people reads it."""
+        key = (stream_id, incarnation, sequence)
+        with self.transaction() as connection:
+            connection.execute(
+                "INSERT INTO quarantine (stream_id, incarnation, sequence, quarantined_at, reason,"
+                " data) SELECT stream_id, incarnation, sequence, ?, ?, data FROM snapshots"
+                " WHERE stream_id = ? AND incarnation = ? AND sequence = ?",
+                (time.time(), reason, *key),
+            )
+            connection.execute(
+                "DELETE FROM snapshots WHERE stream_id = ? AND incarnation = ? AND sequence = ?",
+                key,
+            )
+
+    def query(self, query: str, *values: Any) -> list[Any]:
+        """The rows that a query finds."""
+        with _store_errors("read"):
+            return self.reader().execute(query, values).fetchall()
+
+    def reader(self) -> sqlite3.Connection:
+        """A connection of the calling thread for reading."""
+        connection: sqlite3.Connection | None = getattr(self._readers, "connection", None)
+        if connection is None:
+            connection = self._readers.connection = self._connect()
+            connection.execute("PRAGMA query_only = ON")
+        return connection
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self.path, timeout=30.0, isolation_level=None, check_same_thread=False
+        )
+        self._all.append(connection)
+        return connection
+
+
+def _key(one: SnapshotBytes) -> tuple[str, str]:
+    return one.stream_id, one.incarnation
+
+
+def _lock(path: Path) -> IO[str]:
+    """Open a file that no other process has open through this function."""
+    file = path.open("a")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.close()
+        raise StoreError(
+            f"{path.parent} is in use by another process",
+            id="store_in_use",
+            field="data_dir",
+            expected="a directory of its own for every process",
+        ) from error
+    return file
+
+
+@contextlib.contextmanager
+def _store_errors(what: str) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise StoreError(
+            f"the journal cannot be {what}: {error}", id="store_unavailable"
+        ) from error

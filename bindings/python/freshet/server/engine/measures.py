@@ -1,0 +1,80 @@
+"""What the engine tells the metrics."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from freshet.server.engine.changes import Change, Entry
+from freshet.server.engine.streams import Stream
+
+if TYPE_CHECKING:
+    from freshet.server.metrics import Metrics
+
+__all__ = ["Measures"]
+
+
+class Measures:
+    """The engine's view of the metrics; any thread may call it.
+
+    Parameters
+    ----------
+    metrics : Metrics
+    stream_class : callable
+        From a stream's id to its class.
+    """
+
+    def __init__(self, metrics: Metrics, stream_class: Callable[[str], str]) -> None:
+        self._metrics = metrics
+        self._stream_class = stream_class
+
+    def written(self, seconds: float, changes: Sequence[Change]) -> None:
+        """A transaction of the journal took so long, and was of these changes."""
+        self._metrics.store_seconds.labels("append").observe(seconds)
+        counts: dict[tuple[str, str], Counter[str]] = {}
+        for change in changes:
+            if isinstance(change, Entry) and change.results is not None:
+                key = (self._stream_class(change.stream_id), change.mode)
+                count = counts.setdefault(key, Counter())
+                count["warmup"] += change.n_rows - change.n_scored
+                count["normal"] += change.n_scored - change.n_anomalies
+                count["anomaly"] += change.n_anomalies
+        for (stream_class, mode), count in counts.items():
+            self._metrics.count_predictions(stream_class, mode, **count)
+
+    def write_failed(self) -> None:
+        """A transaction of the journal failed."""
+        self._metrics.store_failures.labels("append").inc()
+
+    def training_ended(self, seconds: float, has_model: bool) -> None:
+        """A training took so long, and gave a model or did not."""
+        self._metrics.retrain_seconds.observe(seconds)
+        if not has_model:
+            self._metrics.retrain_failures.inc()
+
+    def snapshot_quarantined(self) -> None:
+        """A snapshot was damaged."""
+        self._metrics.snapshots_quarantined.inc()
+
+    def loaded(self, seconds: float) -> None:
+        """A stream came back from the store."""
+        self._metrics.store_seconds.labels("load").observe(seconds)
+        self._metrics.streams_restored.inc()
+
+    def evicted(self) -> None:
+        """A stream left the memory."""
+        self._metrics.streams_evicted.inc()
+
+    def looked(self, streams: Sequence[Stream], queues: dict[str, int]) -> None:
+        """The streams and queues are like this now."""
+        statuses: Counter[str] = Counter(collecting=0, ready=0, retraining=0, evicted=0)
+        for stream in streams:
+            statuses[stream.status if stream.is_loaded else "evicted"] += 1
+        for status, count in statuses.items():
+            self._metrics.streams.labels(status).set(count)
+        self._metrics.model_version_max.set(
+            max((stream.model_version for stream in streams), default=0)
+        )
+        for name, depth in queues.items():
+            self._metrics.queue_depth.labels(name).set(depth)

@@ -1,0 +1,329 @@
+"""What requests and the service itself want of a stream."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, ClassVar, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from freshet import TrainedModel
+from freshet.errors import Error, UnknownStreamError
+from freshet.server.engine.bundles import BUNDLE_SETTINGS, Bundle
+from freshet.server.engine.changes import ModelBytes
+from freshet.server.engine.events import Abandon, Create, Event, Publish, Reset, Rows
+from freshet.server.engine.streams import Answer, Detectors, Stream
+
+__all__ = [
+    "Abandonment",
+    "Eviction",
+    "Inspection",
+    "Operation",
+    "Publication",
+    "Removal",
+    "Resetting",
+    "Scoring",
+    "SettingsConflictError",
+    "StaleError",
+]
+
+
+#: Settings that a model must have in common with the stream that it is published to.
+_OF_FEATURES: Final = (
+    "backend",
+    "n_features",
+    "columns",
+    "rolling_windows",
+    "lag_periods",
+    "shingle",
+    "normalization",
+)
+
+
+class SettingsConflictError(Error, ValueError):
+    """A request's settings are others than those of the stream.
+
+    Attributes
+    ----------
+    differences : dict
+        From the setting's name to the value ``given`` and the one that the stream ``has``.
+    """
+
+    def __init__(self, stream_id: str, differences: dict[str, tuple[Any, Any]]) -> None:
+        told = ", ".join(
+            f"{name} is {has!r}, not {given!r}" for name, (given, has) in differences.items()
+        )
+        super().__init__(
+            f'stream "{stream_id}" exists with other settings: {told}',
+            id="settings_conflict",
+            field=", ".join(differences),
+            expected="the settings of the stream, or none",
+        )
+        self.differences = {
+            name: {"given": given, "has": has} for name, (given, has) in differences.items()
+        }
+
+
+class StaleError(Error):
+    """What an operation was to finish is no longer wanted."""
+
+
+class Operation:
+    """Something that is wanted of a stream, and the future that is told how it ended.
+
+    Attributes
+    ----------
+    stream_id : str
+    future : asyncio.Future or None
+        Its loop is told by whoever has finished the operation.
+    value, error
+        How it ended.
+    """
+
+    #: Whether a stream is made where there is none.
+    creates: ClassVar[bool] = False
+    #: Of the stream that it makes, if it does.
+    settings: Mapping[str, Any] = MappingProxyType({})
+    n_rows: int = 0
+
+    def __init__(self, stream_id: str, future: asyncio.Future[Any] | None = None) -> None:
+        self.stream_id = stream_id
+        self.future = future
+        self.value: Any = None
+        self.error: BaseException | None = None
+        self.models: Sequence[ModelBytes] = ()
+
+    def prepare(self, stream: Stream, detectors: Detectors) -> list[Event]:
+        """Return the events that are wanted, after checking that they can happen.
+
+        Raises
+        ------
+        Error
+            If they cannot; then nothing has changed.
+        """
+        self.require(stream)
+        return []
+
+    def happened(
+        self, stream: Stream, detectors: Detectors, answers: Sequence[Answer | None]
+    ) -> None:
+        """Take note of what the events have brought about."""
+
+    def resolve(self) -> None:
+        """Tell the future; on its loop."""
+        if self.future is None or self.future.done():
+            return
+        if self.error is None:
+            self.future.set_result(self.value)
+        else:
+            self.future.set_exception(self.error)
+
+    def require(self, stream: Stream) -> None:
+        """Raise UnknownStreamError unless there is the stream."""
+        if stream.incarnation is None:
+            raise UnknownStreamError(
+                f'there is no stream "{stream.stream_id}"',
+                id="stream_unknown",
+                field="stream_id",
+                expected="the id of a stream that has had a row",
+            )
+
+
+class Scoring(Operation):
+    """Rows are scored and kept; the stream is made if there is none.
+
+    Parameters
+    ----------
+    settings : mapping
+        With which the stream is made.
+    given : mapping
+        Those of them that must be the stream's if there is one.
+    values, columns, timestamps, received_at
+        See `Rows`.
+    render : callable
+        Makes of the `Answer` what the future gets; called off the event loop.
+    bundle : Bundle, optional
+        What the stream is to be scored with, rather than a model of its own.
+    """
+
+    creates = True
+
+    def __init__(
+        self,
+        stream_id: str,
+        future: asyncio.Future[Any] | None,
+        *,
+        settings: Mapping[str, Any],
+        given: Mapping[str, Any],
+        values: npt.NDArray[np.float64] | list[Any],
+        columns: Sequence[str] | None,
+        timestamps: npt.NDArray[np.float64] | None,
+        received_at: float,
+        render: Callable[[Answer], Any],
+        bundle: Bundle | None = None,
+    ) -> None:
+        super().__init__(stream_id, future)
+        self.settings = settings
+        self._given = given
+        self._rows = Rows(values, columns, timestamps, received_at)
+        self._render = render
+        self._bundle = bundle
+        self.n_rows = len(values)
+
+    def prepare(self, stream: Stream, detectors: Detectors) -> list[Event]:
+        """Check the settings and the rows."""
+        rows = self._rows
+        if (
+            rows.columns is None
+            and stream.columns is not None
+            and isinstance(rows.values, np.ndarray)
+            and rows.values.shape[1:] == (len(stream.columns),)
+        ):
+            # With names, whoever reads the log knows what the values are.
+            rows = dataclasses.replace(rows, columns=stream.columns)
+        before = self._before(stream, detectors)
+        if not isinstance(before, Create):
+            detectors.pool.check(
+                stream.stream_id, rows.values, rows.timestamps, columns=rows.columns
+            )
+            return [rows] if before is None else [before, rows]
+        self._check_new(stream, detectors, before)
+        return [before, rows]
+
+    def _before(self, stream: Stream, detectors: Detectors) -> Create | Publish | None:
+        bundle = self._bundle
+        if stream.incarnation is None:
+            if bundle is None:
+                return Create(self.settings)
+            self.models = (bundle.stored,)
+            return Create(BUNDLE_SETTINGS, bundle.stored.digest, bundle.version)
+        if bundle is None:
+            self._require_same_settings(stream)
+            return None
+        if stream.bundle is None:
+            raise SettingsConflictError(stream.stream_id, {"bundle": (bundle.version, None)})
+        if stream.bundle == bundle.version:
+            return None
+        self.models = (bundle.stored,)
+        has = bundle.model.settings
+        if any(has[name] != stream.settings[name] for name in _OF_FEATURES):
+            # Another kind of model: it sees the rows in another way, so it begins anew.
+            return Create(BUNDLE_SETTINGS, bundle.stored.digest, bundle.version)
+        version = detectors.pool.stats(stream.stream_id).model_version + 1
+        return Publish(version, bundle.stored.digest, bundle.version)
+
+    def _require_same_settings(self, stream: Stream) -> None:
+        given, has = self._given, stream.settings
+        differences = {
+            name: (value, has.get(name)) for name, value in given.items() if value != has.get(name)
+        }
+        if differences:
+            raise SettingsConflictError(stream.stream_id, differences)
+
+    def _check_new(self, stream: Stream, detectors: Detectors, create: Create) -> None:
+        # By a detector that is there for that only, so that a refusal leaves no trace.
+        rows, pool = self._rows, detectors.pool
+        trial = f"{stream.stream_id}\n"  # no stream has a name like it
+        model = None if self._bundle is None else self._bundle.model
+        pool.add(trial, create.settings, model=model)
+        try:
+            pool.check(trial, rows.values, rows.timestamps, columns=rows.columns)
+        finally:
+            pool.remove(trial)
+
+    def happened(
+        self, stream: Stream, detectors: Detectors, answers: Sequence[Answer | None]
+    ) -> None:
+        """Render the verdicts."""
+        answer = answers[-1]
+        assert answer is not None
+        self.value = self._render(answer)
+
+
+class Inspection(Operation):
+    """What there is to know about a stream."""
+
+    def happened(
+        self, stream: Stream, detectors: Detectors, answers: Sequence[Answer | None]
+    ) -> None:
+        """Look."""
+        self.value = detectors.info(stream)
+
+
+class Resetting(Inspection):
+    """A stream goes back to cold start."""
+
+    def prepare(self, stream: Stream, detectors: Detectors) -> list[Event]:
+        """Check that there is one."""
+        self.require(stream)
+        return [Reset()]
+
+
+class Removal(Operation):
+    """A stream is deleted; the pipeline does it."""
+
+
+class Eviction(Operation):
+    """A stream's memory is freed unless it was used meanwhile; the pipeline does it.
+
+    Parameters
+    ----------
+    unused_since : float
+        Of the monotonic clock: used after it, the stream stays.
+    """
+
+    def __init__(
+        self, stream_id: str, future: asyncio.Future[Any] | None, unused_since: float
+    ) -> None:
+        super().__init__(stream_id, future)
+        self.unused_since = unused_since
+
+
+class _Ending(Operation):
+    """A training has ended, well or not."""
+
+    def __init__(self, stream_id: str, incarnation: str, version: int) -> None:
+        super().__init__(stream_id)
+        self._incarnation = incarnation
+        self._version = version
+
+    def _require_wanted(self, stream: Stream, detectors: Detectors) -> None:
+        training = None
+        if stream.incarnation == self._incarnation:
+            stream.is_training = False
+            training = detectors.pool.training(stream.stream_id)
+        if training is None or training.version != self._version:
+            raise StaleError("the training is no longer wanted", id="training_stale")
+
+
+class Publication(_Ending):
+    """A model that was trained becomes the stream's active one."""
+
+    def __init__(
+        self, stream_id: str, incarnation: str, model: TrainedModel, stored: ModelBytes
+    ) -> None:
+        super().__init__(stream_id, incarnation, model.version)
+        self._model = model  # held, so that it need not be read again
+        self.models = (stored,)
+
+    def prepare(self, stream: Stream, detectors: Detectors) -> list[Event]:
+        """Check that the stream still waits for it."""
+        self._require_wanted(stream, detectors)
+        return [Publish(self._version, self.models[0].digest)]
+
+
+class Abandonment(_Ending):
+    """A training has failed."""
+
+    def __init__(self, stream_id: str, incarnation: str, version: int, why: str) -> None:
+        super().__init__(stream_id, incarnation, version)
+        self._why = why
+
+    def prepare(self, stream: Stream, detectors: Detectors) -> list[Event]:
+        """Check that the stream still waits for it."""
+        self._require_wanted(stream, detectors)
+        return [Abandon(self._version, self._why)]

@@ -1,0 +1,49 @@
+"""The tables of the journal."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["SCHEMA"]
+
+SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS journal (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  stream_id TEXT NOT NULL,
+  incarnation TEXT NOT NULL,
+  sequence INTEGER,
+  kind TEXT NOT NULL,
+  mode TEXT NOT NULL,
+  received_at REAL NOT NULL,
+  first_index INTEGER NOT NULL,
+  n_rows INTEGER NOT NULL,
+  event BLOB NOT NULL,
+  results BLOB,
+  threshold REAL,
+  n_anomalies INTEGER NOT NULL,
+  max_score REAL,
+  model TEXT,
+  bundle TEXT
+);
+CREATE INDEX IF NOT EXISTS journal_by_stream ON journal (stream_id, incarnation, sequence);
+CREATE INDEX IF NOT EXISTS journal_by_model ON journal (model) WHERE model IS NOT NULL;
+CREATE INDEX IF NOT EXISTS journal_by_time ON journal (received_at, n_rows) WHERE n_rows > 0;
+CREATE INDEX IF NOT EXISTS journal_by_stream_time ON journal (stream_id, received_at)
+  WHERE n_rows > 0;
+CREATE INDEX IF NOT EXISTS journal_of_anomalies ON journal (received_at) WHERE n_anomalies > 0;
+CREATE TABLE IF NOT EXISTS streams (
+  stream_id TEXT PRIMARY KEY, incarnation TEXT NOT NULL, sequence INTEGER NOT NULL,
+  info TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS snapshots (
+  stream_id TEXT NOT NULL, incarnation TEXT NOT NULL, sequence INTEGER NOT NULL,
+  created_at REAL NOT NULL, library_version TEXT NOT NULL, info BLOB NOT NULL, data BLOB NOT NULL,
+  digest TEXT NOT NULL, PRIMARY KEY (stream_id, incarnation, sequence)
+);
+CREATE TABLE IF NOT EXISTS models (digest TEXT PRIMARY KEY, data BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS quarantine (
+  id INTEGER PRIMARY KEY, stream_id TEXT NOT NULL, incarnation TEXT NOT NULL,
+  sequence INTEGER NOT NULL, quarantined_at REAL NOT NULL, reason TEXT NOT NULL, data BLOB NOT NULL
+);
+CREATE TABLE IF NOT EXISTS cursors (name TEXT PRIMARY KEY, id INTEGER NOT NULL) WITHOUT ROWID;
+"""

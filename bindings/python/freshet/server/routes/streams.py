@@ -1,0 +1,223 @@
+"""Points of streams, scored as they come."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import APIRouter, Path, Request
+from starlette.responses import Response
+
+from freshet._core import read_rows
+from freshet.server.bodies import json_response, read_json
+from freshet.server.openapi import operation
+from freshet.server.problems import Problem
+from freshet.server.schemas.streams import (
+    DetectorInfo,
+    DetectorList,
+    Removed,
+    StreamingResult,
+    StreamName,
+    StreamRequest,
+)
+from freshet.server.security import authorize_stream, may_use_stream
+
+if TYPE_CHECKING:
+    from freshet.server.engine import Answer, Engine
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/v1/ml/anomaly/stream", tags=["streaming"])
+
+_Model = Annotated[StreamName, Path(description="The stream's name.")]
+_DEFAULT_LAG_PERIODS = (1, 2, 3)
+#: Settings that a request has as the library does.
+_SAME = (
+    "backend",
+    "min_samples",
+    "retrain_interval",
+    "window_size",
+    "contamination",
+    "threshold",
+    "normalization",
+)
+
+
+@router.post(
+    "", response_model=StreamingResult, **operation("write", body=StreamRequest, problems=[409])
+)
+async def stream(request: Request) -> Response:
+    """Score points and keep them; the first points of a stream make its detector.
+
+    The answer comes when the points are stored. Points that are refused change nothing.
+    """
+    body = await read_json(request, StreamRequest)
+    authorize_stream(request, body.model)
+    rows = [body.data] if isinstance(body.data, dict) else body.data
+    _check_size(request, rows)
+    columns = None
+    values: Any = rows
+    if not body.encodings:
+        values, columns = read_rows(rows)
+    settings, given = _detector_settings(body)
+    engine: Engine = request.app.state.engine
+    response: Response = await engine.score(
+        body.model,
+        settings=settings,
+        given=given,
+        values=values,
+        columns=columns,
+        render=_render,
+    )
+    return response
+
+
+@router.get("/detectors", response_model=DetectorList, **operation("read"))
+async def detectors(request: Request) -> Response:
+    """List the detectors of all streams."""
+    infos = await request.app.state.engine.infos()
+    data = [
+        _info(stream_id, info)
+        for stream_id, info in sorted(infos.items())
+        if may_use_stream(request, stream_id)
+    ]
+    return json_response({"object": "list", "data": data, "total": len(data)})
+
+
+@router.get("/{model}", response_model=DetectorInfo, **operation("read", problems=[404]))
+async def detector(request: Request, model: _Model) -> Response:
+    """Tell about a stream's detector."""
+    authorize_stream(request, model)
+    return json_response(_info(model, await request.app.state.engine.info(model)))
+
+
+@router.post("/{model}/reset", response_model=DetectorInfo, **operation("admin", problems=[404]))
+async def reset(request: Request, model: _Model) -> Response:
+    """Bring a detector back to cold start: its points are forgotten, its settings stay."""
+    authorize_stream(request, model)
+    return json_response(_info(model, await request.app.state.engine.reset(model)))
+
+
+@router.delete("/{model}", response_model=Removed, **operation("admin", problems=[404]))
+async def remove(request: Request, model: _Model) -> Response:
+    """Delete a stream; what was predicted stays in the log."""
+    authorize_stream(request, model)
+    await request.app.state.engine.remove(model)
+    return json_response({"object": "detector_deleted", "model": model, "status": "deleted"})
+
+
+def _check_size(request: Request, rows: list[Any]) -> None:
+    """Raise a problem unless there are rows, but not too many or too wide ones."""
+    if not rows:
+        raise Problem(
+            422,
+            "The request has no points",
+            id="batch_empty",
+            field="data",
+            expected="at least one point",
+        )
+    settings = request.app.state.settings
+    if len(rows) > settings.max_batch_rows:
+        raise Problem(
+            413,
+            f"The request has {len(rows)} points",
+            id="too_many_rows",
+            field="data",
+            expected=f"at most {settings.max_batch_rows} points",
+        )
+    if rows and isinstance(rows[0], (dict, list)) and len(rows[0]) > settings.max_columns:
+        raise Problem(
+            413,
+            f"The points have {len(rows[0])} columns",
+            id="too_many_columns",
+            field="data",
+            expected=f"at most {settings.max_columns} columns",
+        )
+
+
+def _detector_settings(body: StreamRequest) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return all settings of a detector, and those of them that the request names."""
+    settings = {name: getattr(body, name) for name in _SAME}
+    settings["retrain"] = "hosted"
+    if body.normalization != "calibrated" and "threshold" not in body.model_fields_set:
+        settings["threshold"] = None  # the normalization's own
+    settings["rolling_windows"] = body.rolling_windows or []
+    settings["lag_periods"] = _lag_periods(body)
+    if body.encodings:
+        settings["schema"] = body.encodings
+    set_fields = body.model_fields_set
+    given = {name: settings[name] for name in _SAME if name in set_fields}
+    if "rolling_windows" in set_fields:
+        given["rolling_windows"] = settings["rolling_windows"]
+    if "include_lags" in set_fields or (body.include_lags and "lag_periods" in set_fields):
+        given["lag_periods"] = settings["lag_periods"]
+    if "encodings" in set_fields:
+        given["schema"] = body.encodings or {}
+    return settings, given
+
+
+def _lag_periods(body: StreamRequest) -> list[int]:
+    if not body.include_lags:
+        return []
+    return list(_DEFAULT_LAG_PERIODS) if body.lag_periods is None else body.lag_periods
+
+
+def _render(answer: Answer) -> Response:
+    """Make the answer; off the event loop."""
+    records, stats, stream = answer.results.records, answer.stats, answer.stream
+    results = [
+        {
+            "index": index,
+            "score": score if scored else None,
+            "is_anomaly": is_anomaly if scored else None,
+            "raw_score": raw_score if scored else None,
+            "samples_until_ready": left,
+        }
+        for index, (scored, score, is_anomaly, raw_score, left) in enumerate(
+            zip(
+                records["scored"].tolist(),
+                records["score"].tolist(),
+                records["is_anomaly"].tolist(),
+                records["raw_score"].tolist(),
+                records["samples_until_ready"].tolist(),
+                strict=True,
+            )
+        )
+    ]
+    return json_response(
+        {
+            "object": "streaming_result",
+            "model": stream.stream_id,
+            "status": stats.status,
+            "results": results,
+            "model_version": stats.model_version,
+            "samples_collected": stats.samples_collected,
+            "samples_until_ready": stats.samples_until_ready,
+            "threshold": _threshold(stats.threshold, stream.settings),
+        }
+    )
+
+
+def _info(stream_id: str, info: dict[str, Any]) -> dict[str, Any]:
+    stats, settings = info["stats"], info["settings"]
+    return {
+        "model_id": stream_id,
+        "backend": settings["backend"],
+        "status": stats["status"],
+        "model_version": stats["model_version"],
+        "samples_collected": stats["samples_collected"],
+        "total_processed": stats["total_processed"],
+        "samples_since_retrain": stats["samples_since_retrain"],
+        "min_samples": settings["min_samples"],
+        "retrain_interval": settings["retrain_interval"],
+        "window_size": settings["window_size"],
+        "threshold": _threshold(stats["threshold"], settings),
+        "is_ready": stats["is_ready"],
+        "bundle": info["bundle"],
+        "failed_retrains": stats["failed_retrains"],
+        "last_error": stats["last_error"],
+    }
+
+
+def _threshold(active: float | None, settings: dict[str, Any]) -> float:
+    """The active model's, or the one that it will have."""
+    return settings.get("threshold", 0.5) if active is None else active

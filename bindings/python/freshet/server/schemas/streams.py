@@ -1,0 +1,154 @@
+"""Requests and answers of the streaming API."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt
+from pydantic.config import JsonDict
+
+__all__ = [
+    "DetectorInfo",
+    "DetectorList",
+    "Removed",
+    "StreamName",
+    "StreamRequest",
+    "StreamingResult",
+]
+
+#: No control characters: names end up in logs, paths and keys of stores.
+StreamName = Annotated[
+    str, Field(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$")
+]
+_Number = Annotated[float, Field(allow_inf_nan=False)]
+_Period = Annotated[StrictInt, Field(ge=1, le=1_000_000)]
+Encoding = Literal["numeric", "hash", "label", "onehot", "binary", "frequency"]
+
+_EXAMPLE: Final[JsonDict] = {
+    "model": "sensor-stream",
+    "data": {"temperature": 72.5, "humidity": 45.2, "pressure": 1013.25},
+    "backend": "ecod",
+    "min_samples": 50,
+    "retrain_interval": 100,
+    "window_size": 1000,
+    "threshold": 0.5,
+}
+#: The data are looked at by the detector, which knows rows and columns; this is for the document.
+_POINT: Final[JsonDict] = {
+    "type": "object",
+    "minProperties": 1,
+    "additionalProperties": {"type": ["number", "string", "boolean"]},
+}
+_DATA_SCHEMA: Final[JsonDict] = {
+    "anyOf": [
+        _POINT,
+        {
+            "type": "array",
+            "minItems": 1,
+            "items": {
+                "anyOf": [_POINT, {"type": "array", "minItems": 1, "items": {"type": "number"}}]
+            },
+        },
+    ]
+}
+
+
+class StreamRequest(BaseModel):
+    """Points of a stream, and the settings of its detector."""
+
+    model_config = ConfigDict(
+        allow_inf_nan=False, populate_by_name=True, json_schema_extra={"examples": [_EXAMPLE]}
+    )
+
+    model: StreamName = Field("default-stream", description="The stream's name.")
+    data: dict[str, Any] | list[Any] = Field(
+        description="A point as an object from column to value, or a list of points: objects, or "
+        "lists of numbers, whose columns are called f0, f1, …",
+        json_schema_extra=_DATA_SCHEMA,
+    )
+    backend: str = Field("ecod", description="The detection method; see /v1/ml/anomaly/backends.")
+    min_samples: StrictInt = Field(50, ge=10, description="Points before the first training.")
+    retrain_interval: StrictInt = Field(
+        100, ge=10, description="Points between the beginnings of two trainings."
+    )
+    window_size: StrictInt = Field(1000, ge=50, description="Points kept for training.")
+    contamination: _Number = Field(
+        0.1, gt=0.0, le=0.5, description="The share of anomalies expected."
+    )
+    threshold: _Number = Field(
+        0.5, ge=0.0, le=1.0, description="Points that score above it are anomalies."
+    )
+    rolling_windows: list[_Period] | None = Field(
+        None, max_length=32, description="Widths of rolling statistics, in points."
+    )
+    include_lags: StrictBool = Field(False, description="Whether earlier values are features too.")
+    lag_periods: list[_Period] | None = Field(
+        None, max_length=32, description="Distances of those, in points; 1, 2 and 3 if not given."
+    )
+    encodings: dict[str, Encoding] | None = Field(
+        None,
+        alias="schema",
+        description="How the columns become numbers; those not named are numbers.",
+    )
+    normalization: Literal["calibrated", "standardization", "zscore", "raw"] = Field(
+        "calibrated", description="How the method's own scores become scores."
+    )
+
+
+class PointResult(BaseModel):
+    """The verdict on a point."""
+
+    index: int = Field(description="The point's place in the request, from 0.")
+    score: float | None = Field(description="Larger is more abnormal; null in cold start.")
+    is_anomaly: bool | None = Field(description="Whether the score is above the threshold.")
+    raw_score: float | None = Field(description="The method's own score.")
+    samples_until_ready: int = Field(description="Points to come before points are scored.")
+
+
+class StreamingResult(BaseModel):
+    """The verdicts on the points of a request, and the detector after them."""
+
+    object: Literal["streaming_result"] = "streaming_result"
+    model: str
+    status: Literal["collecting", "ready", "retraining"]
+    results: list[PointResult]
+    model_version: int = Field(description="The active model's, from 1; 0 while there is none.")
+    samples_collected: int = Field(description="Points in the window.")
+    samples_until_ready: int
+    threshold: float
+
+
+class DetectorInfo(BaseModel):
+    """A stream's detector."""
+
+    model_id: str
+    backend: str
+    status: Literal["collecting", "ready", "retraining"]
+    model_version: int
+    samples_collected: int = Field(description="Points in the window.")
+    total_processed: int = Field(description="Points since the beginning or the last reset.")
+    samples_since_retrain: int = Field(description="Points since the last training began.")
+    min_samples: int
+    retrain_interval: int
+    window_size: int
+    threshold: float
+    is_ready: bool
+    bundle: str | None = Field(None, description="The version of the bundle that scores it.")
+    failed_retrains: int = Field(0, description="Trainings that failed.")
+    last_error: str | None = Field(None, description="Why the last of them failed.")
+
+
+class DetectorList(BaseModel):
+    """All streams' detectors."""
+
+    object: Literal["list"] = "list"
+    data: list[DetectorInfo]
+    total: int
+
+
+class Removed(BaseModel):
+    """A stream is gone."""
+
+    object: Literal["detector_deleted"] = "detector_deleted"
+    model: str
+    status: Literal["deleted"] = "deleted"

@@ -1,0 +1,250 @@
+"""The service is killed under load, again and again: nothing acknowledged is lost."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import freshet
+import httpx
+import numpy as np
+import pytest
+from engine_testing import SETTINGS, assert_same_verdicts, uninterrupted
+from freshet.server.engine.events import Publish, Rows, decode
+from freshet_testing import stream
+from service_process import FAILURES, ServiceProcess
+
+ROUNDS = 20
+PATH = "/v1/ml/anomaly/stream"
+#: As the API has them.
+REQUEST = {name: value for name, value in SETTINGS.items() if name != "retrain"}
+#: So that snapshots, and what is forgotten after them, come many times a second.
+OFTEN = {"snapshot_interval_rows": 40, "snapshot_interval_seconds": 0.05}
+
+
+@dataclass
+class Writer:
+    """Sends the rows of a stream one after another, and keeps what was acknowledged."""
+
+    stream_id: str
+    rows: np.ndarray
+    acknowledged: dict[int, dict[str, Any]] = field(default_factory=dict)
+    next: int = 0
+
+    def write(self, client: httpx.Client, url: str, stop: threading.Event) -> None:
+        """Send until told to stop, or nobody answers."""
+        while not stop.is_set() and self.next < len(self.rows):
+            size = 1 + self.next % 3  # points and small batches
+            part = self.rows[self.next : self.next + size]
+            body = REQUEST | {"model": self.stream_id, "data": part.tolist()}
+            try:
+                answer = client.post(url + PATH, json=body)
+            except FAILURES:
+                return
+            assert answer.status_code == 200, answer.text
+            for i, result in enumerate(answer.json()["results"]):
+                self.acknowledged[self.next + i] = result
+            self.next += len(part)
+
+    def go_on(self, client: httpx.Client, url: str) -> None:
+        """Find out what the service has of it: what was acknowledged, or one request more."""
+        answer = client.get(f"{url}{PATH}/{self.stream_id}")
+        stored = answer.json()["total_processed"] if answer.status_code == 200 else 0
+        size = 1 + self.next % 3
+        assert stored in (self.next, min(self.next + size, len(self.rows)))
+        self.next = stored
+
+
+def load(writers: list[Writer], url: str, seconds: float, service: ServiceProcess) -> None:
+    """Let all write at once, and kill the service after so many seconds."""
+    stop = threading.Event()
+    with httpx.Client(timeout=30.0) as client:
+        failures: list[BaseException] = []
+
+        def write(writer: Writer) -> None:
+            try:
+                writer.write(client, url, stop)
+            except BaseException as error:
+                failures.append(error)
+
+        threads = [threading.Thread(target=write, args=[writer]) for writer in writers]
+        for thread in threads:
+            thread.start()
+        time.sleep(seconds)
+        service.kill()
+        stop.set()
+        for thread in threads:
+            thread.join()
+    if failures:
+        raise failures[0]
+
+
+def logged(data_dir: Path, stream_id: str) -> tuple[np.ndarray, np.ndarray]:
+    """The values and the verdicts of a stream that are in the journal, in order."""
+    with sqlite3.connect(data_dir / "freshet.sqlite") as connection:
+        found = connection.execute(
+            "SELECT event, results FROM journal WHERE stream_id = ? AND results IS NOT NULL"
+            " ORDER BY sequence",
+            [stream_id],
+        ).fetchall()
+    values, records = [], []
+    for event, results in found:
+        rows = decode(event)
+        assert isinstance(rows, Rows)
+        values.append(rows.values)
+        records.append(np.frombuffer(results, freshet._core.record_dtype))
+    return np.concatenate(values), np.concatenate(records)
+
+
+@pytest.mark.timeout(600)
+def test_one_process_is_killed(tmp_path: Path) -> None:
+    chance = random.Random(20)
+    writers = [Writer(f"pump-{i}", stream(20_000, seed=i)) for i in range(4)]
+    service = ServiceProcess(tmp_path / "data", **OFTEN)
+    for _ in range(ROUNDS):
+        service.start()
+        with httpx.Client(timeout=30.0) as client:
+            for writer in writers:
+                writer.go_on(client, service.url)
+        load(writers, service.url, chance.uniform(0.05, 0.8), service)
+    for writer in writers:
+        n_acknowledged = len(writer.acknowledged)
+        assert n_acknowledged > 10 * ROUNDS
+        values, records = logged(tmp_path / "data", writer.stream_id)
+        # Every point is there once, and in order.
+        np.testing.assert_array_equal(values, writer.rows[: len(values)])
+        assert len(values) >= max(writer.acknowledged) + 1
+        np.testing.assert_array_equal(records["index"], np.arange(len(records)))
+        for place, result in writer.acknowledged.items():
+            if records["scored"][place]:
+                assert result["score"] == records["score"][place]
+                assert result["raw_score"] == records["raw_score"][place]
+            else:
+                assert result["score"] is None
+        assert records["model_version"].max() > 5
+        assert_same_verdicts(records, uninterrupted(values, records["model_version"]))
+
+
+class Observer(threading.Thread):
+    """Reads all events of streams from Redis, before they are forgotten there."""
+
+    def __init__(self, server: Any, stream_ids: list[str]) -> None:
+        super().__init__(daemon=True)
+        self._server = server
+        self.events: dict[str, list[Any]] = {stream_id: [] for stream_id in stream_ids}
+        self.ends = threading.Event()
+
+    def run(self) -> None:
+        import redis
+
+        client = redis.Redis.from_url(self._server.url)
+        last = {f"freshet:{{{stream_id}}}:events": "0-0" for stream_id in self.events}
+        while True:
+            is_last = self.ends.is_set()
+            for key, entries in client.xread(last, count=1000, block=None) or []:
+                key = key.decode()
+                for place, fields in entries:
+                    assert place == f"{int(last[key].split('-')[0]) + 1}-0".encode()
+                    last[key] = place.decode()
+                    self.events[key.split("{")[1].split("}")[0]].append(decode(fields[b"e"]))
+            if is_last:
+                return
+            time.sleep(0.002)
+
+
+def replayed(events: list[Any]) -> tuple[np.ndarray, np.ndarray, int]:
+    """What one process makes of the events: values, verdicts and the last model's version."""
+    detector = freshet.StreamingDetector(**SETTINGS)
+    values, records, version = [], [], 1
+    for event in events:
+        if isinstance(event, Rows):
+            values.append(event.values)
+            records.append(detector.process_many(event.values).records)
+        elif isinstance(event, Publish):
+            training = detector.training()
+            # Trained here again, rather than what a replica has published.
+            if training is not None and training.version == event.version:
+                detector.publish(training.run())
+                version = event.version
+    return np.concatenate(values), np.concatenate(records), version
+
+
+@pytest.mark.timeout(600)
+def test_replicas_are_killed(tmp_path: Path, redis_server: Any) -> None:
+    chance = random.Random(3)
+    stream_ids = ["pump-0", "pump-1"]
+    replicas = [
+        ServiceProcess(tmp_path / f"replica-{i}", store=redis_server.url, **OFTEN) for i in range(3)
+    ]
+    observer = Observer(redis_server, stream_ids)
+    observer.start()
+    stop = threading.Event()
+    acknowledged: dict[str, dict[float, dict[str, Any]]] = {one: {} for one in stream_ids}
+    failures: list[BaseException] = []
+
+    def write(number: int) -> None:
+        """Send points that nobody else sends, to any replica that answers."""
+        mine = random.Random(number)
+        stream_id = stream_ids[number % len(stream_ids)]
+        place = 0
+        try:
+            with httpx.Client(timeout=30.0) as client:
+                while not stop.is_set():
+                    place += 1
+                    point = [number + place * 1e-6, mine.gauss(0, 1), mine.gauss(5, 2)]
+                    body = REQUEST | {"model": stream_id, "data": [point]}
+                    try:
+                        answer = client.post(mine.choice(replicas).url + PATH, json=body)
+                    except FAILURES:
+                        time.sleep(0.01)
+                        continue
+                    assert answer.status_code == 200, answer.text
+                    acknowledged[stream_id][point[0]] = answer.json()["results"][0]
+        except BaseException as error:
+            failures.append(error)
+
+    for replica in replicas:
+        replica.start()
+    writers = [threading.Thread(target=write, args=[i]) for i in range(6)]
+    for writer in writers:
+        writer.start()
+    for _ in range(ROUNDS):
+        time.sleep(chance.uniform(0.05, 0.6))
+        replica = chance.choice(replicas)
+        replica.kill()
+        replica.start()
+    stop.set()
+    for writer in writers:
+        writer.join()
+    try:
+        if failures:
+            raise failures[0]
+        observer.ends.set()
+        observer.join()
+        with httpx.Client() as client:
+            seen = [
+                [client.get(f"{one.url}{PATH}/{stream_id}").json() for one in replicas]
+                for stream_id in stream_ids
+            ]
+    finally:
+        for replica in replicas:
+            replica.kill()
+    for stream_id, infos in zip(stream_ids, seen, strict=True):
+        values, records, version = replayed(observer.events[stream_id])
+        places = {value: place for place, value in enumerate(values[:, 0].tolist())}
+        assert len(places) == len(values)  # every point once
+        results = acknowledged[stream_id]
+        assert len(results) > 10 * ROUNDS
+        for value, result in results.items():
+            record = records[places[value]]
+            assert result["score"] == (record["score"] if record["scored"] else None)
+            assert result["raw_score"] == (record["raw_score"] if record["scored"] else None)
+        assert version > 3
+        for info in infos:
+            assert info["total_processed"] == len(values)
+            assert info["model_version"] >= version

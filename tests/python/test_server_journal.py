@@ -1,0 +1,227 @@
+"""The journal: what is written is there, all or nothing, and damage is seen."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from freshet import __version__
+from freshet.server.engine.changes import (
+    Cursor,
+    Entry,
+    ModelBytes,
+    Removal,
+    SnapshotBytes,
+    StoreError,
+    StreamInfo,
+)
+from freshet.server.engine.events import Abandon, Create, Publish, Reset, Rows, decode, encode
+from freshet.server.engine.journal import Journal
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+
+@pytest.fixture
+def journal(tmp_path: Path):
+    opened = Journal(tmp_path / "journal.sqlite")
+    yield opened
+    opened.close()
+
+
+def entry(sequence: int, event=None, *, stream_id: str = "pump", model: str | None = None) -> Entry:
+    event = event or Rows(np.full((1, 2), float(sequence)), ["a", "b"])
+    return Entry(stream_id, "one", sequence, event.kind, encode(event), model=model)
+
+
+def snapshot(sequence: int, data: bytes = b"state", stream_id: str = "pump") -> SnapshotBytes:
+    return SnapshotBytes(stream_id, "one", sequence, data, {"settings": {"backend": "ecod"}})
+
+
+def begun(stream_id: str = "pump") -> StreamInfo:
+    return StreamInfo(stream_id, "one", 0, {"settings": {"backend": "ecod"}})
+
+
+class TestEvents:
+    @given(
+        values=hnp.arrays(
+            np.float64, st.tuples(st.integers(1, 5), st.integers(1, 4)), elements=st.floats()
+        ),
+        with_times=st.booleans(),
+        received_at=st.floats(0, 2e9),
+    )
+    def test_rows_come_back_to_the_bit(self, values, with_times, received_at) -> None:
+        times = np.arange(len(values), dtype=float) if with_times else None
+        columns = [f"ä{i}" for i in range(values.shape[1])]
+        back = decode(encode(Rows(values, columns, times, received_at)))
+        assert isinstance(back, Rows)
+        assert isinstance(back.values, np.ndarray)
+        assert back.values.tobytes() == values.tobytes()
+        assert back.values.shape == values.shape
+        assert back.columns == columns
+        assert back.received_at == received_at
+        assert (back.timestamps is None) == (times is None)
+        if times is not None:
+            np.testing.assert_array_equal(back.timestamps, times)
+
+    @pytest.mark.parametrize(
+        "event",
+        [
+            Create({"backend": "hbos", "rolling_windows": [5]}, "digest", "v1"),
+            Publish(7, "digest", None),
+            Publish(7, "digest", "bundle-2"),
+            Abandon(3, "why"),
+            Reset(),
+            Rows([{"a": "x", "b": True, "c": 1.5}], None, None, 2.0),
+        ],
+    )
+    def test_others_come_back(self, event) -> None:
+        assert decode(encode(event)) == event
+
+    @pytest.mark.parametrize(
+        "data",
+        [
+            b"",
+            b"\xff\xff\xff\xff{}",
+            encode(Rows(np.zeros((2, 2)), None))[:-8],
+            encode(Reset()).replace(b"reset", b"rusty"),
+        ],
+    )
+    def test_other_bytes_are_refused(self, data: bytes) -> None:
+        with pytest.raises(ValueError, match="no event|JSON|unexpected"):
+            decode(data)
+
+
+class TestWriting:
+    def test_events_are_read_in_order_from_a_place(self, journal: Journal) -> None:
+        journal.write([begun(), *(entry(i) for i in range(1, 6)), entry(9, stream_id="other")])
+        found = list(journal.events("pump", "one", after=2))
+        assert [sequence for sequence, _ in found] == [3, 4, 5]
+        assert all(isinstance(event, Rows) for _, event in found)
+        assert list(journal.events("pump", "another", after=0)) == []
+
+    def test_all_or_nothing(self, journal: Journal) -> None:
+        journal.write([begun(), entry(1)])
+        with pytest.raises(StoreError):
+            journal.write([entry(2), ModelBytes("d", object())])  # type: ignore[arg-type]
+        assert [sequence for sequence, _ in journal.events("pump", "one", 0)] == [1]
+        journal.write([entry(2)])
+        assert [sequence for sequence, _ in journal.events("pump", "one", 0)] == [1, 2]
+
+    def test_what_is_written_outlives_a_process_that_is_killed(self, tmp_path: Path) -> None:
+        script = """
+import os, sys, signal
+from pathlib import Path
+from test_server_journal import Journal, begun, entry
+journal = Journal(Path(sys.argv[1]))
+journal.write([begun(), entry(1)])
+journal.write([entry(2)])
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+        path = tmp_path / "journal.sqlite"
+        here = str(Path(__file__).parent)
+        ended = subprocess.run(
+            [sys.executable, "-c", script, str(path)], cwd=here, env={"PYTHONPATH": here}
+        )
+        assert ended.returncode == -9
+        journal = Journal(path)
+        assert [sequence for sequence, _ in journal.events("pump", "one", 0)] == [1, 2]
+        journal.close()
+
+    def test_is_of_one_process_at_a_time(self, journal: Journal) -> None:
+        with pytest.raises(StoreError, match="in use") as caught:
+            Journal(journal.path)
+        assert caught.value.id == "store_in_use"
+        assert caught.value.field == "data_dir"
+
+    def test_a_file_that_is_no_database_is_refused(self, tmp_path: Path) -> None:
+        path = tmp_path / "journal.sqlite"
+        path.write_bytes(b"no database at all" * 100)
+        with pytest.raises(StoreError, match="cannot be opened"):
+            Journal(path)
+
+    def test_cursors(self, journal: Journal) -> None:
+        assert journal.cursor("sink") == 0
+        journal.write([Cursor("sink", 17)])
+        journal.write([Cursor("sink", 18)])
+        assert journal.cursor("sink") == 18
+        assert journal.cursor("another") == 0
+
+
+class TestSnapshots:
+    def test_the_newest_comes_first_with_what_is_told_about_it(self, journal: Journal) -> None:
+        journal.write([begun(), entry(1), snapshot(1, b"first"), entry(2), snapshot(2, b"second")])
+        recovery = journal.recovery("pump")
+        assert recovery is not None
+        assert recovery.incarnation == "one"
+        assert [(one.sequence, one.data) for one in recovery.snapshots] == [
+            (2, b"second"),
+            (1, b"first"),
+        ]
+        assert all(one.is_intact for one in recovery.snapshots)
+        assert recovery.snapshots[0].info == {"settings": {"backend": "ecod"}}
+        assert journal.recovery("nobody") is None
+
+    def test_two_are_kept_and_the_events_that_the_older_needs(self, journal: Journal) -> None:
+        publish = Publish(2, "model-1", None)
+        journal.write([begun(), ModelBytes("model-1", b"m1"), ModelBytes("model-2", b"m2")])
+        journal.write([entry(1), entry(2, publish, model="model-1"), snapshot(2)])
+        journal.write([entry(3, Publish(3, "model-2", None), model="model-2"), snapshot(3)])
+        assert journal.model("model-1") is None
+        assert journal.model("model-2") == b"m2"
+        assert [s for s, _ in journal.events("pump", "one", 0)] == [1, 3]  # rows are predictions
+        journal.write([entry(4), snapshot(4)])
+        recovery = journal.recovery("pump")
+        assert recovery is not None
+        assert [one.sequence for one in recovery.snapshots] == [4, 3]
+        assert journal.model("model-2") is None
+
+    def test_a_model_that_another_stream_needs_stays(self, journal: Journal) -> None:
+        publish = Publish(2, "model", None)
+        journal.write([begun(), begun("other"), ModelBytes("model", b"m")])
+        journal.write([entry(1, publish, model="model")])
+        journal.write([entry(1, publish, model="model", stream_id="other")])
+        journal.write([snapshot(1), snapshot(2)])
+        assert journal.model("model") == b"m"
+        journal.write([Removal("other", "one")])
+        assert journal.model("model") is None
+
+    @pytest.mark.parametrize("column", ["data", "info"])
+    def test_damage_is_seen(self, journal: Journal, column: str) -> None:
+        journal.write([begun(), snapshot(1, b"0123456789")])
+        damage = b'{"settings": {"backend": "hbos"}}' if column == "info" else b"0123456780"
+        with sqlite3.connect(journal.path) as connection:
+            connection.execute(f"UPDATE snapshots SET {column} = ?", (damage,))
+        recovery = journal.recovery("pump")
+        assert recovery is not None
+        assert [one.is_intact for one in recovery.snapshots] == [False]
+
+    def test_a_damaged_one_is_put_aside(self, journal: Journal) -> None:
+        journal.write([begun(), snapshot(1, b"good"), snapshot(2, b"bad")])
+        journal.quarantine("pump", "one", 2, "its checksum does not match")
+        recovery = journal.recovery("pump")
+        assert recovery is not None
+        assert [one.sequence for one in recovery.snapshots] == [1]
+        aside = journal.query("SELECT sequence, reason, data FROM quarantine")
+        assert aside == [(2, "its checksum does not match", b"bad")]
+
+    def test_carry_the_version_of_the_library(self, journal: Journal) -> None:
+        journal.write([begun(), snapshot(1)])
+        assert journal.query("SELECT library_version FROM snapshots") == [(__version__,)]
+
+
+def test_a_removed_stream_is_gone_but_for_its_predictions(journal: Journal) -> None:
+    journal.write([begun(), entry(1), entry(2, Reset()), snapshot(2)])
+    journal.write([Removal("pump", "one")])
+    assert journal.recovery("pump") is None
+    assert journal.streams() == []
+    assert journal.query("SELECT kind FROM journal") == [("rows",)]
+
+
+def test_streams_are_told_with_their_last_event(journal: Journal) -> None:
+    journal.write([begun(), entry(1), entry(2), begun("other")])
+    assert {one.stream_id: one.sequence for one in journal.streams()} == {"pump": 2, "other": 0}

@@ -1,0 +1,345 @@
+"""The streaming API: what is asked and answered, and what is refused."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from pathlib import Path
+from typing import Any
+
+import freshet
+import numpy as np
+import pytest
+from freshet.server import create_app
+from freshet_testing import stream
+from server_testing import asking, connected, settings
+
+PATH = "/v1/ml/anomaly/stream"
+
+
+def app(directory: Path, **given: Any) -> Any:
+    return create_app(settings(directory, **given))
+
+
+def body(rows: Any, **given: Any) -> dict[str, Any]:
+    return {"model": "pump", "data": rows, "min_samples": 10, "retrain_interval": 10} | given
+
+
+async def info(client: Any, model: str = "pump") -> dict[str, Any]:
+    answer = await client.get(f"{PATH}/{model}")
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def names(rows: np.ndarray) -> list[dict[str, float]]:
+    return [{f"c{i}": value for i, value in enumerate(row)} for row in rows.tolist()]
+
+
+class TestAnswers:
+    def test_cold_start_then_scores(self, tmp_path: Path) -> None:
+        rows = names(stream(12))
+
+        async def question(client: Any) -> None:
+            for i in range(10):
+                answer = (await client.post(PATH, json=body(rows[i]))).json()
+                assert answer["object"] == "streaming_result"
+                assert answer["model"] == "pump"
+                left = max(0, 9 - i)
+                assert answer["results"] == [
+                    {
+                        "index": 0,
+                        "score": None,
+                        "is_anomaly": None,
+                        "raw_score": None,
+                        "samples_until_ready": left,
+                    }
+                ]
+                assert answer["samples_until_ready"] == left
+                assert answer["samples_collected"] == i + 1
+                assert answer["threshold"] == 0.5
+                assert answer["status"] == ("collecting" if left else "ready")
+                assert answer["model_version"] == (0 if left else 1)
+            answer = (await client.post(PATH, json=body(rows[10:]))).json()
+            assert [one["index"] for one in answer["results"]] == [0, 1]
+            for one in answer["results"]:
+                assert 0.0 < one["score"] < 1.0
+                assert one["raw_score"] > 0.0
+                assert one["is_anomaly"] is (one["score"] > 0.5)
+
+        asking(app(tmp_path), question)
+
+    def test_scores_are_the_librarys(self, tmp_path: Path) -> None:
+        rows = stream(40)
+        detector = freshet.StreamingDetector(
+            "hbos",
+            min_samples=10,
+            retrain_interval=1000,
+            rolling_windows=[3],
+            lag_periods=[1, 2, 3],
+        )
+        expected = detector.process_many(rows)
+
+        async def question(client: Any) -> None:
+            answer = await client.post(
+                PATH,
+                json=body(
+                    rows.tolist(),
+                    backend="hbos",
+                    retrain_interval=1000,
+                    rolling_windows=[3],
+                    include_lags=True,
+                ),
+            )
+            results = answer.json()["results"]
+            assert [one["score"] for one in results[10:]] == expected.score[10:].tolist()
+            assert [one["raw_score"] for one in results[10:]] == expected.raw_score[10:].tolist()
+
+        asking(app(tmp_path), question)
+
+    def test_defaults(self, tmp_path: Path) -> None:
+        async def question(client: Any) -> None:
+            answer = await client.post(PATH, json={"data": {"a": 1}})
+            assert answer.json()["model"] == "default-stream"
+            found = await info(client, "default-stream")
+            assert found == {
+                "model_id": "default-stream",
+                "backend": "ecod",
+                "status": "collecting",
+                "model_version": 0,
+                "samples_collected": 1,
+                "total_processed": 1,
+                "samples_since_retrain": 1,
+                "min_samples": 50,
+                "retrain_interval": 100,
+                "window_size": 1000,
+                "threshold": 0.5,
+                "is_ready": False,
+                "bundle": None,
+                "failed_retrains": 0,
+                "last_error": None,
+            }
+
+        asking(app(tmp_path), question)
+
+    def test_lists_of_numbers_have_columns_f0_f1(self, tmp_path: Path) -> None:
+        async def question(client: Any) -> None:
+            assert (await client.post(PATH, json=body([[1.0, 2.0]]))).status_code == 200
+            assert (await client.post(PATH, json=body({"f1": 2.0, "f0": 1.0}))).status_code == 200
+            answer = await client.post(PATH, json=body({"x": 2.0, "y": 1.0}))
+            assert answer.status_code == 422
+            assert (await info(client))["total_processed"] == 2
+
+        asking(app(tmp_path), question)
+
+    def test_window_and_totals(self, tmp_path: Path) -> None:
+        async def question(client: Any) -> None:
+            await client.post(PATH, json=body(stream(70).tolist(), window_size=50))
+            found = await info(client)
+            assert (found["samples_collected"], found["total_processed"]) == (50, 70)
+
+        asking(app(tmp_path), question)
+
+
+class TestManagement:
+    def test_list_reset_and_delete(self, tmp_path: Path) -> None:
+        async def question(client: Any) -> None:
+            empty = (await client.get(f"{PATH}/detectors")).json()
+            assert empty == {"object": "list", "data": [], "total": 0}
+            for model in ("b", "a"):
+                await client.post(PATH, json=body(stream(12).tolist(), model=model))
+            listed = (await client.get(f"{PATH}/detectors")).json()
+            assert listed["total"] == 2
+            assert [one["model_id"] for one in listed["data"]] == ["a", "b"]
+            assert listed["data"][0] == await info(client, "a")
+            reset = (await client.post(f"{PATH}/a/reset")).json()
+            assert (reset["status"], reset["total_processed"], reset["min_samples"]) == (
+                "collecting",
+                0,
+                10,
+            )
+            assert (await client.delete(f"{PATH}/a")).json() == {
+                "object": "detector_deleted",
+                "model": "a",
+                "status": "deleted",
+            }
+            for call in (
+                client.get(f"{PATH}/a"),
+                client.delete(f"{PATH}/a"),
+                client.post(f"{PATH}/a/reset"),
+            ):
+                answer = await call
+                assert answer.status_code == 404
+                assert answer.headers["content-type"] == "application/problem+json"
+                assert answer.json()["id"] == "stream_unknown"
+            assert (await client.get(f"{PATH}/detectors")).json()["total"] == 1
+
+        asking(app(tmp_path), question)
+
+    def test_names_may_have_any_letters(self, tmp_path: Path) -> None:
+        async def question(client: Any) -> None:
+            name = "Pumpe Ä/1%{}'\"; DROP TABLE"
+            assert (await client.post(PATH, json=body([[1.0]], model=name))).status_code == 200
+            listed = (await client.get(f"{PATH}/detectors")).json()
+            assert [one["model_id"] for one in listed["data"]] == [name]
+
+        asking(app(tmp_path), question)
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("row", "where"),
+        [
+            ({"a": 1.0, "b": "x"}, {"row": 0, "column": 1, "field": "b"}),
+            ({"a": 1.0, "b": None}, {"row": 0, "column": 1, "field": "b"}),
+            ({"a": 1.0, "b": [1]}, {"row": 0, "column": 1, "field": "b"}),
+            ({"a": 1.0}, {"row": 0, "field": "b"}),
+            ({"a": 1.0, "b": 2.0, "c": 3.0}, {"row": 0, "field": "c"}),
+            ({"a": 1.0, "b": 1e200}, {"row": 0, "column": 1, "field": "b"}),
+            ([[1.0, 2.0], [1.0]], {"row": 1}),
+            ([[1.0, 2.0], {"a": 1.0, "b": 1.0}], {"row": 1}),
+            ([{"a": 1.0, "b": 2.0}, {"a": 1.0, "c": 2.0}], {"row": 1, "field": "c"}),
+            ([], {"field": "data"}),
+            ([1.0], {"row": 0}),
+            ({}, {"row": 0}),
+        ],
+    )
+    def test_rows(self, tmp_path: Path, row: Any, where: dict[str, Any]) -> None:
+        async def question(client: Any) -> None:
+            await client.post(PATH, json=body({"a": 0.0, "b": 0.0}))
+            answer = await client.post(PATH, json=body(row))
+            problem = answer.json()
+            assert answer.status_code == 422, problem
+            assert answer.headers["content-type"] == "application/problem+json"
+            assert {name: problem.get(name) for name in where} == where, problem
+            assert problem["expected"]
+            assert (await info(client))["total_processed"] == 1
+
+        asking(app(tmp_path), question)
+
+    @pytest.mark.parametrize(
+        ("content", "status"),
+        [
+            (b'{"data": {"a": NaN}}', 422),
+            (b'{"data": {"a": Infinity}}', 422),
+            (b'{"data": {"a": 1e999}}', 422),
+            (b'{"data": {"a": 1' + b"0" * 400 + b"}}", 422),
+            (b'{"data": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", 400),
+            (b'{"data": {"a": 1}', 400),
+            (b"\xff\xfe", 400),
+            (b"[]", 422),
+            (b"null", 422),
+            (b"", 400),
+            (b'{"data": "text"}', 422),
+            (b"{}", 422),
+            (b'{"data": {"a": 1}, "model": ""}', 422),
+            (b'{"data": {"a": 1}, "model": "a\\u0000b"}', 422),
+            (b'{"data": {"a": 1}, "model": 5}', 422),
+        ],
+    )
+    def test_bodies(self, tmp_path: Path, content: bytes, status: int) -> None:
+        async def question(client: Any) -> None:
+            answer = await client.post(
+                PATH, content=content, headers={"content-type": "application/json"}
+            )
+            assert answer.status_code == status, answer.text
+            assert answer.headers["content-type"] == "application/problem+json"
+            assert (await client.get(f"{PATH}/detectors")).json()["total"] == 0
+
+        asking(app(tmp_path), question)
+
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [
+            ("min_samples", 9),
+            ("min_samples", 10.5),
+            ("min_samples", True),
+            ("min_samples", 10**30),
+            ("retrain_interval", 9),
+            ("window_size", 49),
+            ("contamination", 0.0),
+            ("contamination", 0.51),
+            ("threshold", -0.1),
+            ("threshold", 1.1),
+            ("rolling_windows", [0]),
+            ("rolling_windows", 5),
+            ("lag_periods", [0]),
+            ("include_lags", "maybe"),
+            ("backend", "no_such"),
+            ("schema", {"a": "no_such"}),
+            ("normalization", "no_such"),
+        ],
+    )
+    def test_settings(self, tmp_path: Path, field: str, value: Any) -> None:
+        async def question(client: Any) -> None:
+            answer = await client.post(PATH, json=body([[1.0]], **{field: value}))
+            assert answer.status_code == 422, answer.text
+            assert field in answer.json()["field"]
+            assert (await client.get(f"{PATH}/detectors")).json()["total"] == 0
+
+        asking(app(tmp_path), question)
+
+    def test_more_samples_than_the_window_holds(self, tmp_path: Path) -> None:
+        async def question(client: Any) -> None:
+            answer = await client.post(PATH, json=body([[1.0]], min_samples=60, window_size=50))
+            assert answer.status_code == 422
+            assert answer.json()["field"] == "window_size"
+
+        asking(app(tmp_path), question)
+
+    def test_contradicting_settings(self, tmp_path: Path) -> None:
+        async def question(client: Any) -> None:
+            await client.post(PATH, json=body([[1.0]], rolling_windows=[5]))
+            same = body([[1.0]], rolling_windows=[5], include_lags=False, window_size=1000)
+            assert (await client.post(PATH, json=same)).status_code == 200
+            fewer = {"model": "pump", "data": [[1.0]]}
+            assert (await client.post(PATH, json=fewer)).status_code == 200
+            other = body([[1.0]], rolling_windows=[6], include_lags=True, window_size=999)
+            answer = await client.post(PATH, json=other)
+            assert answer.status_code == 409
+            assert answer.json()["differences"] == {
+                "rolling_windows": {"given": [6], "has": [5]},
+                "lag_periods": {"given": [1, 2, 3], "has": []},
+                "window_size": {"given": 999, "has": 1000},
+            }
+            assert (await info(client))["total_processed"] == 3
+
+        asking(app(tmp_path), question)
+
+    def test_limits(self, tmp_path: Path) -> None:
+        async def question(client: Any) -> None:
+            answers = [
+                await client.post(PATH, json=body([[1.0]] * 4)),
+                await client.post(PATH, json=body([[1.0] * 4])),
+                await client.post(PATH, json=body([[1.0] * 3] * 3)),
+                await client.post(PATH, json=body([[1.0]], model="second")),
+            ]
+            assert [one.status_code for one in answers] == [413, 413, 200, 429]
+            assert answers[3].headers["retry-after"]
+            assert [one.json().get("id") for one in answers] == [
+                "too_many_rows",
+                "too_many_columns",
+                None,
+                "too_many_streams",
+            ]
+
+        asking(app(tmp_path, max_batch_rows=3, max_columns=3, max_streams=1), question)
+
+
+def test_a_slow_training_lets_other_streams_go_on(tmp_path: Path) -> None:
+    """The first training of a network takes long, in the request that completes its points."""
+    rows = stream(2000, 2)
+    slow = body(rows.tolist(), model="slow", backend="lstm_autoencoder", min_samples=1990)
+
+    async def scenario() -> None:
+        async with connected(app(tmp_path, max_batch_rows=5000)) as client:
+            training = asyncio.create_task(client.post(PATH, json=slow | {"window_size": 2000}))
+            n_answered = 0
+            while not training.done():
+                answer = await client.post(PATH, json=body([[1.0]], model=f"fast-{n_answered % 4}"))
+                assert answer.status_code == 200
+                n_answered += 1
+            assert (await training).json()["model_version"] == 1
+            assert n_answered > 20
+            assert math.isfinite((await training).json()["results"][-1]["score"])
+
+    asyncio.run(scenario())
