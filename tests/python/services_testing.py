@@ -18,7 +18,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import psycopg
 import pymongo
@@ -61,6 +61,13 @@ class Service:
         """Who runs it, if that is not whoever runs the tests."""
         return None
 
+    def identity(self) -> dict[str, Any]:
+        """The options of `subprocess` that make a process that user's."""
+        if self.user is None:
+            return {}
+        entry = pwd.getpwnam(self.user)
+        return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+
     def command(self) -> list[str]:
         raise NotImplementedError
 
@@ -84,9 +91,7 @@ class Service:
                 stderr=subprocess.STDOUT,
                 # Its own group, so that signals reach its children, and Ctrl-C does not.
                 start_new_session=True,
-                user=self.user,
-                group=self.user,
-                extra_groups=None if self.user is None else [],
+                **self.identity(),
             )
         deadline = time.monotonic() + _SECONDS_TO_START
         while not self.answers():
@@ -191,9 +196,7 @@ class Postgres(Service):
             cwd=self.directory,
             check=True,
             capture_output=True,
-            user=self.user,
-            group=self.user,
-            extra_groups=None if self.user is None else [],
+            **self.identity(),
         )
 
     @property

@@ -292,7 +292,7 @@ class TestRestart:
         assert_same_verdicts(found, uninterrupted(rows, found["model_version"]))
 
 
-def test_without_a_log_of_their_own_predictions_of_batches_are_in_the_journal(
+def test_predictions_of_batches_are_in_the_journal(
     tmp_path: Path,
 ) -> None:
     async def scenario() -> None:
@@ -318,6 +318,32 @@ def test_without_a_log_of_their_own_predictions_of_batches_are_in_the_journal(
             records = np.frombuffer(row[0][5], freshet._core.record_dtype)
             assert records["raw_score"].tolist() == [1.5, 2.5]
             assert set(await engine.infos()) == set()
+        finally:
+            await engine.close()
+
+    run(scenario())
+
+
+def test_while_the_log_is_full_nothing_is_predicted(tmp_path: Path) -> None:
+    class Log:
+        is_full = True
+        n_wakes = 0
+
+        def wake(self) -> None:
+            self.n_wakes += 1
+
+    async def scenario() -> None:
+        engine = engine_at(tmp_path)
+        await engine.start()
+        engine.log = log = Log()
+        try:
+            with pytest.raises(StoreError) as caught:
+                await score(engine, "pump", stream(1))
+            assert caught.value.id == "log_full"
+            assert await engine.infos() == {}
+            log.is_full = False
+            await score(engine, "pump", stream(1))
+            assert log.n_wakes >= 1
         finally:
             await engine.close()
 

@@ -10,6 +10,7 @@ import httpx
 import numpy as np
 import pytest
 import schemathesis
+from bundle_testing import trained
 from freshet.server import ServerSettings, create_app
 from hypothesis import HealthCheck, assume, given, seed
 from hypothesis import settings as effort
@@ -24,9 +25,16 @@ PATH = "/v1/ml/anomaly/stream"
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory):
     directory = tmp_path_factory.mktemp("fuzz")
-    with listening(
-        create_app(settings(directory, max_batch_rows=200, max_columns=50, max_body_bytes=100_000))
-    ) as url:
+    (directory / "models").mkdir()
+    trained(1).save(directory / "models" / "only")
+    given = settings(
+        directory,
+        models_dir=directory / "models",
+        max_batch_rows=200,
+        max_columns=50,
+        max_body_bytes=100_000,
+    )
+    with listening(create_app(given)) as url:
         yield url
 
 

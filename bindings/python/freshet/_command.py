@@ -1,4 +1,4 @@
-"""The program ``freshet``: says how to install the command line where that is missing."""
+"""The program ``freshet``: says how to install what a command needs where that is missing."""
 
 from __future__ import annotations
 
@@ -7,10 +7,27 @@ from typing import Final
 
 __all__ = ["main"]
 
-#: What the extra brings, and what Typer needs.
-_PACKAGES: Final = frozenset(
-    {"annotated_doc", "click", "pydantic", "requests", "rich", "shellingham", "typer", "yaml"}
-)
+#: What the extras bring, and what Typer needs.
+_PACKAGES: Final = {
+    "cli": frozenset(
+        {"annotated_doc", "click", "pydantic", "requests", "rich", "shellingham", "typer", "yaml"}
+    ),
+    "server": frozenset(
+        {
+            "fastapi",
+            "httptools",
+            "orjson",
+            "prometheus_client",
+            "pydantic_settings",
+            "starlette",
+            "structlog",
+            "tomli",
+            "uvicorn",
+            "uvloop",
+        }
+    ),
+}
+_NEEDS: Final = {"cli": "the command line", "server": "the service"}
 
 
 def main() -> int:
@@ -22,10 +39,12 @@ def main() -> int:
     except KeyboardInterrupt:
         return 130
     except ImportError as error:
-        if (error.name or "").partition(".")[0] not in _PACKAGES:
-            raise  # A damaged installation, which the extra would not mend.
+        package = (error.name or "").partition(".")[0]
+        extra = next((name for name, brings in _PACKAGES.items() if package in brings), None)
+        if extra is None:
+            raise  # A damaged installation, which no extra would mend.
     print(
-        "freshet: the command line needs more packages: pip install 'freshet[cli]'",
+        f"freshet: {_NEEDS[extra]} needs more packages: pip install 'freshet[{extra}]'",
         file=sys.stderr,
     )
     return 1

@@ -29,6 +29,7 @@ class TrainedModel(Protocol):
 class Estimator:
     """The base of the estimators; follows scikit-learn's conventions without depending on it."""
 
+    _backend: ClassVar[str]  # the identifier in `freshet.backends`
     _model_type: ClassVar[Any]
     _estimator_type = "outlier_detector"
 

@@ -71,6 +71,7 @@ class ECOD(Estimator):
     array([0, 1])
     """
 
+    _backend = "ecod"
     _model_type = _core.EcodModel
 
     def __init__(self, contamination: float = 0.1, variant: Variant = "pyod") -> None:
@@ -128,6 +129,7 @@ class COPOD(Estimator):
     array([0, 1])
     """
 
+    _backend = "copod"
     _model_type = _core.CopodModel
 
     def __init__(self, contamination: float = 0.1, variant: Variant = "pyod") -> None:
@@ -195,6 +197,7 @@ class HBOS(Estimator):
     array([0, 1])
     """
 
+    _backend = "hbos"
     _model_type = _core.HbosModel
 
     def __init__(
@@ -297,6 +300,7 @@ class LODA(Estimator):
     array([0, 1])
     """
 
+    _backend = "loda"
     _model_type = _core.LodaModel
 
     def __init__(

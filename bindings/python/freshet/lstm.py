@@ -107,6 +107,7 @@ class LSTMAutoencoder(ReconstructingEstimator):
     [0, 1]
     """
 
+    _backend = "lstm_autoencoder"
     _model_type = _core.LstmAutoencoderModel
     _parameters: dict[str, Any]
 

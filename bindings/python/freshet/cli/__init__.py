@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from freshet import __version__
-from freshet.cli import backends, download, inspect, score, train
+from freshet.cli import backends, download, inspect, keys, score, serve, train
 from freshet.cli._errors import Commands
 
 __all__ = ["app", "main"]
@@ -39,6 +39,18 @@ app.command("train", epilog=_examples(*train.EXAMPLES))(train.train)
 app.command("score", epilog=_examples(*score.EXAMPLES))(score.score)
 app.command("inspect", epilog=_examples(*inspect.EXAMPLES))(inspect.inspect)
 app.command("backends", epilog=_examples(*backends.EXAMPLES))(backends.backends)
+app.command("serve", epilog=_examples(*serve.EXAMPLES), cls=serve.ServeCommand)(serve.serve)
+
+_keys = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+_keys.command("create")(keys.create)
+_keys.command("list")(keys.show)
+_keys.command("revoke")(keys.revoke)
+app.add_typer(
+    _keys,
+    name="keys",
+    help="Manage the API keys of the service.",
+    epilog=_examples(*keys.EXAMPLES),
+)
 
 
 def _show_version(is_wanted: bool) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -44,12 +44,23 @@ if TYPE_CHECKING:
     from freshet.server.models.bundle import LoadedBundle
     from freshet.server.settings import ServerSettings
 
-__all__ = ["Engine", "LimitError"]
+__all__ = ["Engine", "LimitError", "Log"]
 
 _log = structlog.get_logger(__name__)
 
 #: Rows of a request from which it is done in a lane of its own.
 _MANY_ROWS = 20_000
+
+
+class Log(Protocol):
+    """Where predictions go from the journal."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so much waits to go there that no more should be predicted."""
+
+    def wake(self) -> None:
+        """Take note of new predictions in the journal."""
 
 
 class Engine:
@@ -62,11 +73,18 @@ class Engine:
     ----------
     settings : ServerSettings
     metrics : Metrics
+
+    Attributes
+    ----------
+    journal : Journal
+    log : Log or None
+        Told of new predictions; while it is full, there are none.
     """
 
     def __init__(self, settings: ServerSettings, metrics: Metrics) -> None:
         self._settings = settings
         self._metrics = metrics
+        self.log: Log | None = None
         self._is_closing = False
 
     async def start(self) -> None:
@@ -93,7 +111,7 @@ class Engine:
         models = Models(self.store.model)
         self._bundles = Bundles(models)
         self._detectors = Detectors(DetectorPool(), models)
-        self._writer = Writer(self.journal, measures, is_durable=is_durable)
+        self._writer = Writer(self.journal, measures, is_durable=is_durable, wrote=self._wake_log)
         self._trainings = Trainings(
             self._detectors,
             self.store,
@@ -260,10 +278,18 @@ class Engine:
         if self._is_closing:
             raise StoreError("the service is stopping", id="service_stopping")
         if operation.creates:
+            self._require_log()
             self._housekeeping.require_room(operation.stream_id)
         assert operation.future is not None
         self._pipeline.submit(operation)
         return await operation.future
+
+    def _require_log(self) -> None:
+        if self.log is not None and self.log.is_full:
+            raise StoreError(
+                "the log of predictions cannot be reached, and no more fit into the journal",
+                id="log_full",
+            )
 
     def _submit(self, operation: Operation) -> None:
         self._pipeline.submit(operation)
@@ -285,6 +311,7 @@ class Engine:
         received_at: float,
     ) -> None:
         """Log predictions that are of no stream; ends when they are in the journal."""
+        self._require_log()
         n_rows = len(scores)
         records = np.zeros(n_rows, record_dtype)
         records["scored"] = True
@@ -314,6 +341,10 @@ class Engine:
         self._writer.put([Done(Stream(stream_id), 0, [entry], [operation])])
         await operation.future
 
+    def _wake_log(self) -> None:
+        if self.log is not None:
+            self.log.wake()
+
     def _queues(self) -> dict[str, int]:
         """How much waits where."""
         return {
@@ -324,15 +355,15 @@ class Engine:
 
 
 def _point_prediction(answer: Answer) -> PointPrediction:
-    result = answer.results[-1]
-    assert answer.stream.bundle is not None
-    assert answer.stats.threshold is not None
+    last, stream = answer.last, answer.stream
+    assert stream.bundle is not None
+    assert stream.threshold is not None
     return PointPrediction(
-        error=result.raw_score,
-        is_anomaly=result.is_anomaly,
-        threshold=answer.stats.threshold,
-        samples_until_ready=result.samples_until_ready,
-        model_version=answer.stream.bundle,
+        error=last.raw_score if last.scored else None,
+        is_anomaly=last.is_anomaly if last.scored else None,
+        threshold=stream.threshold,
+        samples_until_ready=last.samples_until_ready,
+        model_version=stream.bundle,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import uuid
 from collections.abc import Callable
@@ -124,7 +125,7 @@ class Lane:
                 prepared.append((one, operation, proposal))
         try:
             outcomes = self._store.append([proposal for _, _, proposal in prepared])
-        except Error as error:
+        except Exception as error:
             for one, operation, _ in prepared:
                 self._end(one, operation, error)
             return
@@ -133,8 +134,8 @@ class Lane:
                 if missed is None:
                     self._happen(one, operation, proposal)
                 else:
-                    one.stream.waiting.appendleft(operation)
                     self._catch_up(one.stream, missed)
+                    one.stream.waiting.appendleft(operation)
                     continue
             except Exception as error:
                 # The store has it, the detector may have half of it.
@@ -196,7 +197,7 @@ class Lane:
         if proposal.events:
             one.changes.extend(self._store.changes(proposal, self._described(stream, proposal)))
         operation.happened(stream, self._detectors, answers)
-        if answers and answers[-1] is not None and answers[-1].stats.status == "retraining":
+        if answers and answers[-1] is not None and stream.status == "retraining":
             self._check_training(stream)
 
     def _described(self, stream: Stream, proposal: Proposal) -> dict[str, object]:
@@ -218,12 +219,15 @@ class Lane:
         """Take a snapshot."""
         stream = one.stream
         assert stream.incarnation is not None
-        data = self._detectors.pool.snapshot(stream.stream_id)
-        info = self._detectors.info(stream)
-        snapshot = SnapshotBytes(stream.stream_id, stream.incarnation, stream.sequence, data, info)
         try:
-            one.changes.extend(self._store.keep(snapshot))
-        except Error as error:
+            data = self._detectors.pool.snapshot(stream.stream_id)
+            info = self._detectors.info(stream)
+            one.changes.extend(
+                self._store.keep(
+                    SnapshotBytes(stream.stream_id, stream.incarnation, stream.sequence, data, info)
+                )
+            )
+        except Exception as error:  # The events are there all the same.
             _log.warning("snapshot_failed", stream_id=stream.stream_id, reason=str(error))
         stream.rows_since_snapshot = 0
         stream.snapshot_at = time.monotonic()
@@ -283,8 +287,13 @@ def _entry(
             received_at=time.time(),
             model=event.model if isinstance(event, (Create, Publish)) else None,
         )
-    records = answer.results.records
-    scores = records["score"][records["scored"]]
+    records, last = answer.results.records, answer.last
+    if len(records) == 1:
+        n_scored, n_anomalies, max_score = int(last.scored), int(last.is_anomaly), last.score
+    else:
+        scores = records["score"][records["scored"]]
+        n_scored, n_anomalies = len(scores), int(np.count_nonzero(records["is_anomaly"]))
+        max_score = float(scores.max(initial=-math.inf))
     return Entry(
         stream_id,
         incarnation,
@@ -292,12 +301,12 @@ def _entry(
         event.kind,
         encoded,
         received_at=event.received_at,
-        first_index=int(records["index"][0]),
+        first_index=last.position + 1 - len(records),
         n_rows=len(records),
         results=records.tobytes(),
-        threshold=answer.stats.threshold,
-        n_anomalies=int(np.count_nonzero(records["is_anomaly"])),
-        max_score=float(scores.max()) if len(scores) else None,
+        threshold=answer.stream.threshold,
+        n_anomalies=n_anomalies,
+        max_score=max_score if n_scored else None,
         bundle=answer.stream.bundle,
-        n_scored=len(scores),
+        n_scored=n_scored,
     )

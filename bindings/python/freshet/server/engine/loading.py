@@ -90,7 +90,9 @@ class Loader:
             if not stream.is_loaded and not isinstance(event, Create):
                 # No snapshot is left, and the first events are gone: what is kept has to do.
                 _log.error("stream_rebuilt", stream_id=stream.stream_id, first_event=sequence)
-                self._detectors.apply(stream, Create(recovery.info["settings"]))
+                # Of a bundle's stream the next request brings the bundle's model again.
+                bundle = None if recovery.info["bundle"] is None else ""
+                self._detectors.apply(stream, Create(recovery.info["settings"], bundle=bundle))
             stream.sequence = sequence - 1
             try:
                 self._detectors.apply(stream, event)

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from freshet import DetectorPool, ResultBatch, Stats
+from freshet import DetectorPool, ResultBatch
+from freshet._core import record_dtype
 from freshet.server.engine.events import Abandon, Create, Event, Publish, Reset, Rows
 from freshet.server.engine.models import Models
 
 if TYPE_CHECKING:
     from freshet.server.engine.operations import Operation
 
-__all__ = ["Answer", "Detectors", "Stream"]
+__all__ = ["Answer", "Detectors", "Record", "Stream"]
+
+_STATUSES: Final = ("collecting", "ready", "retraining")
 
 
 class Stream:
@@ -37,8 +40,8 @@ class Stream:
         The version of the bundle that scores it.
     columns : sequence of str or None
         The names of its columns, once known.
-    status, model_version
-        Of the detector, when it was last looked at.
+    status, is_ready, model_version, threshold
+        Of the detector.
     is_training : bool
         Whether this process trains its next model.
     info : dict
@@ -66,6 +69,7 @@ class Stream:
         "snapshot_at",
         "status",
         "stream_id",
+        "threshold",
         "waiting",
         "written",
     )
@@ -82,6 +86,7 @@ class Stream:
         self.is_training = False
         self.status = "collecting"
         self.model_version = 0
+        self.threshold: float | None = None
         self.lease_until = 0.0
         self.info: dict[str, Any] = {}
         self.rows_since_snapshot = 0
@@ -107,6 +112,23 @@ class Stream:
         self.info = {}
 
 
+class Record(NamedTuple):
+    """A row of `ResultBatch.records`; `position` is its index, which tuples have a method for."""
+
+    scored: bool
+    is_anomaly: bool
+    alarm: bool
+    status: int
+    score: float
+    raw_score: float
+    samples_until_ready: int
+    model_version: int
+    position: int
+
+
+assert record_dtype.names == (*Record._fields[:-1], "index")
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """The verdicts on rows.
@@ -114,15 +136,20 @@ class Answer:
     Attributes
     ----------
     results : ResultBatch
-    stats : Stats
-        Of the detector after them.
+    last : Record
+        The last of them.
     stream : Stream
-        Read by whoever holds it only.
+        As it is after them; read by whoever holds it only.
     """
 
     results: ResultBatch
-    stats: Stats
+    last: Record
     stream: Stream
+
+    @property
+    def samples_collected(self) -> int:
+        """Rows in the window."""
+        return min(self.last.position + 1, int(self.stream.settings["window_size"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,12 +170,19 @@ class Detectors:
             model = self.models.get(stream.stream_id, event.model).with_version(event.version)
             self.pool.publish(stream.stream_id, model)
             stream.bundle = event.bundle or stream.bundle
+            self._look(stream)
         elif isinstance(event, Abandon):
             self.pool.abandon_training(stream.stream_id, event.why, event.version)
+            self._look(stream)
         elif isinstance(event, Reset):
             self.pool.reset(stream.stream_id)
-            stream.is_ready = False
+            self._look(stream)
         return None
+
+    def _look(self, stream: Stream) -> None:
+        stats = self.pool.stats(stream.stream_id)
+        stream.status, stream.is_ready = stats.status, stats.is_ready
+        stream.model_version, stream.threshold = stats.model_version, stats.threshold
 
     def _process(self, stream: Stream, event: Rows) -> Answer:
         results = self.pool.process_many(
@@ -156,11 +190,12 @@ class Detectors:
         )
         if stream.columns is None:
             stream.columns = self.pool.columns(stream.stream_id)
-        stats = self.pool.stats(stream.stream_id)
-        stream.is_ready = stats.is_ready
-        stream.status, stream.model_version = stats.status, stats.model_version
+        last = Record(*results.records[-1].item())
+        stream.status = _STATUSES[last.status]
+        if not stream.is_ready and stream.status != "collecting":
+            self._look(stream)  # rows change the model once, and events do later
         stream.rows_since_snapshot += len(results)
-        return Answer(results, stats, stream)
+        return Answer(results, last, stream)
 
     def _create(self, stream: Stream, event: Create) -> None:
         if stream.stream_id in self.pool:
@@ -171,7 +206,7 @@ class Detectors:
         stream.bundle = event.bundle
         stream.columns = self.pool.columns(stream.stream_id)
         stream.is_loaded = True
-        stream.is_ready = False
+        self._look(stream)
 
     def restore(self, stream: Stream, data: bytes, info: dict[str, Any], sequence: int) -> None:
         """Put the state of a snapshot in place; SnapshotError if it is none."""
@@ -181,7 +216,7 @@ class Detectors:
         stream.bundle = info["bundle"]
         stream.columns = self.pool.columns(stream.stream_id)
         stream.is_loaded = True
-        stream.is_ready = self.pool.stats(stream.stream_id).is_ready
+        self._look(stream)
 
     def unload(self, stream: Stream) -> None:
         """Free the memory of a stream whose state is in the store."""

@@ -53,6 +53,7 @@ class Trainings:
         self._submit = submit
         self._measures = measures
         self._is_open = True
+        self._running: set[Training] = set()
         self._threads = ThreadPoolExecutor(
             n_threads, thread_name_prefix="freshet-training", initializer=_yield_processor
         )
@@ -69,8 +70,10 @@ class Trainings:
             stream.is_training = False
 
     def close(self) -> None:
-        """Begin no more trainings, and wait for those that run."""
+        """Begin no more trainings, tell those that run to stop, and wait for them."""
         self._is_open = False
+        for training in list(self._running):
+            training.cancel()
         self._threads.shutdown(wait=True, cancel_futures=True)
 
     @property
@@ -88,6 +91,7 @@ class Trainings:
                 stream.is_training = False
                 return
             ending: Operation
+            self._running.add(training)
             try:
                 model = training.run()
                 stored = self._detectors.models.add(model)
@@ -102,6 +106,10 @@ class Trainings:
                 ending = Abandonment(
                     stream.stream_id, incarnation, training.version, str(error) or "no reason given"
                 )
+            finally:
+                self._running.discard(training)
+            if not self._is_open and isinstance(ending, Abandonment):
+                return  # It begins again when the stream is loaded.
             took = time.perf_counter() - began
             self._measures.training_ended(took, isinstance(ending, Publication))
             self._submit(ending)

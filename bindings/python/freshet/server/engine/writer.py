@@ -7,7 +7,7 @@ import itertools
 import queue
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -50,12 +50,17 @@ class Writer:
     journal, measures
     is_durable : bool
         Whether those who wait are told after the writing, rather than before.
+    wrote : callable
+        Called after every transaction.
     """
 
-    def __init__(self, journal: Journal, measures: Measures, *, is_durable: bool) -> None:
+    def __init__(
+        self, journal: Journal, measures: Measures, *, is_durable: bool, wrote: Callable[[], None]
+    ) -> None:
         self._journal = journal
         self._is_durable = is_durable
         self._measures = measures
+        self._wrote = wrote
         self._queue: queue.SimpleQueue[list[Done] | None] = queue.SimpleQueue()
         self._written = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="freshet-writer", daemon=True)
@@ -108,8 +113,12 @@ class Writer:
                 self._journal.write(changes)
             except StoreError as error:
                 self._fail(done, error)
+            except Exception as error:
+                _log.exception("store_write_failed")
+                self._fail(done, StoreError(str(error), id="store_unavailable"))
             else:
                 self._measures.written(time.perf_counter() - began, changes)
+                self._wrote()
         with self._written:
             for one in done:
                 one.stream.written += 1

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from freshet._core import read_rows
 from freshet.server.bodies import json_response, read_json
+from freshet.server.limits import require_size
 from freshet.server.openapi import operation
 from freshet.server.problems import Problem
 from freshet.server.schemas.streams import (
@@ -53,7 +54,15 @@ async def stream(request: Request) -> Response:
     body = await read_json(request, StreamRequest)
     authorize_stream(request, body.model)
     rows = [body.data] if isinstance(body.data, dict) else body.data
-    _check_size(request, rows)
+    if not rows:
+        raise Problem(
+            422,
+            "The request has no points",
+            id="batch_empty",
+            field="data",
+            expected="at least one point",
+        )
+    require_size(request.app.state.settings, rows)
     columns = None
     values: Any = rows
     if not body.encodings:
@@ -105,35 +114,6 @@ async def remove(request: Request, model: _Model) -> Response:
     return json_response({"object": "detector_deleted", "model": model, "status": "deleted"})
 
 
-def _check_size(request: Request, rows: list[Any]) -> None:
-    """Raise a problem unless there are rows, but not too many or too wide ones."""
-    if not rows:
-        raise Problem(
-            422,
-            "The request has no points",
-            id="batch_empty",
-            field="data",
-            expected="at least one point",
-        )
-    settings = request.app.state.settings
-    if len(rows) > settings.max_batch_rows:
-        raise Problem(
-            413,
-            f"The request has {len(rows)} points",
-            id="too_many_rows",
-            field="data",
-            expected=f"at most {settings.max_batch_rows} points",
-        )
-    if rows and isinstance(rows[0], (dict, list)) and len(rows[0]) > settings.max_columns:
-        raise Problem(
-            413,
-            f"The points have {len(rows[0])} columns",
-            id="too_many_columns",
-            field="data",
-            expected=f"at most {settings.max_columns} columns",
-        )
-
-
 def _detector_settings(body: StreamRequest) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return all settings of a detector, and those of them that the request names."""
     settings = {name: getattr(body, name) for name in _SAME}
@@ -163,7 +143,7 @@ def _lag_periods(body: StreamRequest) -> list[int]:
 
 def _render(answer: Answer) -> Response:
     """Make the answer; off the event loop."""
-    records, stats, stream = answer.results.records, answer.stats, answer.stream
+    records, stream = answer.results.records, answer.stream
     results = [
         {
             "index": index,
@@ -187,12 +167,12 @@ def _render(answer: Answer) -> Response:
         {
             "object": "streaming_result",
             "model": stream.stream_id,
-            "status": stats.status,
+            "status": stream.status,
             "results": results,
-            "model_version": stats.model_version,
-            "samples_collected": stats.samples_collected,
-            "samples_until_ready": stats.samples_until_ready,
-            "threshold": _threshold(stats.threshold, stream.settings),
+            "model_version": stream.model_version,
+            "samples_collected": answer.samples_collected,
+            "samples_until_ready": answer.last.samples_until_ready,
+            "threshold": _threshold(stream.threshold, stream.settings),
         }
     )
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 from pydantic.config import JsonDict
+
+from freshet.server.schemas.numbers import AS_INTEGER, Integer, Number
 
 __all__ = [
     "DetectorInfo",
@@ -17,11 +19,8 @@ __all__ = [
 ]
 
 #: No control characters: names end up in logs, paths and keys of stores.
-StreamName = Annotated[
-    str, Field(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$")
-]
-_Number = Annotated[float, Field(allow_inf_nan=False)]
-_Period = Annotated[StrictInt, Field(ge=1, le=1_000_000)]
+StreamName = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$")]
+_Period = Annotated[int, Field(strict=True, ge=1, le=1_000_000), AS_INTEGER]
 Encoding = Literal["numeric", "hash", "label", "onehot", "binary", "frequency"]
 
 _EXAMPLE: Final[JsonDict] = {
@@ -67,15 +66,15 @@ class StreamRequest(BaseModel):
         json_schema_extra=_DATA_SCHEMA,
     )
     backend: str = Field("ecod", description="The detection method; see /v1/ml/anomaly/backends.")
-    min_samples: StrictInt = Field(50, ge=10, description="Points before the first training.")
-    retrain_interval: StrictInt = Field(
+    min_samples: Integer = Field(50, ge=10, description="Points before the first training.")
+    retrain_interval: Integer = Field(
         100, ge=10, description="Points between the beginnings of two trainings."
     )
-    window_size: StrictInt = Field(1000, ge=50, description="Points kept for training.")
-    contamination: _Number = Field(
+    window_size: Integer = Field(1000, ge=50, description="Points kept for training.")
+    contamination: Number = Field(
         0.1, gt=0.0, le=0.5, description="The share of anomalies expected."
     )
-    threshold: _Number = Field(
+    threshold: Number = Field(
         0.5, ge=0.0, le=1.0, description="Points that score above it are anomalies."
     )
     rolling_windows: list[_Period] | None = Field(

@@ -1,0 +1,1 @@
+"""Trained models that are kept in files: those of the batch API, and bundles."""

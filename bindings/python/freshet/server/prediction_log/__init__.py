@@ -1,0 +1,1 @@
+"""What was predicted: kept, handed on to other databases, and found again."""
