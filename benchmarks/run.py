@@ -7,26 +7,23 @@ taken from different runs.
 
 from __future__ import annotations
 
-import argparse
-import datetime
 import functools
 import json
-import os
-import platform
-import re
 import subprocess
 import sys
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import lstm
 import numpy as np
 import peer
 import python_side
+import report
 from figure import Figure
 
-ROOT = Path(__file__).resolve().parent.parent
+if TYPE_CHECKING:
+    import argparse
+
 N_TRAINING_ROWS = 1000
 N_COLUMNS = 5
 PIPELINE: dict[str, Any] = {
@@ -276,105 +273,22 @@ def figures() -> list[Figure]:
     return table + lstm.figures()
 
 
-def machine(build: Path) -> dict[str, Any]:
-    """Return what the figures depend on."""
-    cpu = platform.processor() or platform.machine()
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        cpu = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        pass
-    return {
-        "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
-        "cpu": cpu,
-        "cores": os.cpu_count(),
-        "load_before": os.getloadavg()[0],
-        "system": f"{platform.system()} {platform.release()}",
-        "compiler": _compiler(build),
-        "python": platform.python_version(),
-        **{name: version(name) for name in ("freshet", "numpy", "polars", "pyod")},
-    }
-
-
-def _compiler(build: Path) -> str:
-    try:
-        cache = (build / "CMakeCache.txt").read_text(encoding="utf-8")
-    except OSError:
-        return "unknown"
-    settings = dict(re.findall(r"^(\w+):\w+=(.*)$", cache, flags=re.MULTILINE))
-    program = settings.get("CMAKE_CXX_COMPILER", "c++")
-    answer = subprocess.run([program, "--version"], check=False, capture_output=True, text=True)
-    flags = f"{settings.get('CMAKE_CXX_FLAGS', '')} {settings.get('CMAKE_CXX_FLAGS_RELEASE', '')}"
-    name = answer.stdout.splitlines()[0] if answer.stdout else program
-    return f"{name}, {' '.join(flags.split())}"
-
-
-def markdown(report: dict[str, Any]) -> str:
-    """Return the table as benchmarks/README.md keeps it."""
-    about = report["machine"]
-    lines = [
-        f"{about['date']}, {about['cores']} cores of {about['cpu']}, {about['system'].split()[0]}, "
-        f"{about['compiler']}; Python {about['python']}, NumPy {about['numpy']}, "
-        f"Polars {about['polars']}, PyOD {about['pyod']}. Load before: {about['load_before']:.1f}.",
-        "",
-        "| | measured | target | | |",
-        "|---|---:|---:|---|---|",
-    ]
-    for figure in report["figures"]:
-        verdict = {True: "met", False: "**missed**", None: ""}[figure["met"]]
-        target = figure["target"].replace("<=", "≤").replace(">=", "≥")
-        value = "" if figure["value"] is None else f"{figure['value']:,.2f} {figure['unit']}"
-        cells = (value, target, verdict, figure["note"])
-        lines.append(f"| {figure['name']} | {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
-
-
 def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="fewer repetitions: a rough answer")
+    parser = report.parser("./dev bench", __doc__)
     parser.add_argument(
-        "--filter", metavar="REGEX", default="", help="only figures whose name matches"
+        "--build", type=Path, default=report.ROOT / "build" / "release", metavar="FOLDER"
     )
-    parser.add_argument("--build", type=Path, default=ROOT / "build" / "release", metavar="FOLDER")
-    parser.add_argument("--output", type=Path, default=ROOT / "build" / "bench", metavar="FOLDER")
-    parser.add_argument("--check", action="store_true", help="fail when a target is missed")
     return parser.parse_args()
 
 
 def main() -> int:
     options = _parse()
-    options.output.mkdir(parents=True, exist_ok=True)
-    chosen = [figure for figure in figures() if re.search(options.filter, figure.name)]
-    if not chosen:
-        print(f"no figure matches {options.filter!r}", file=sys.stderr)
-        return 2
-    about = machine(options.build)
-    print(", ".join(f"{name} {value}" for name, value in about.items()))
-    if about["load_before"] > 0.5:
-        print(f"note: the machine is busy (load {about['load_before']:.1f}), figures will be worse")
-    measurements = Measurements(options.build, options.output, quick=options.quick)
-    width = max(len(figure.name) for figure in chosen)
-    print(f"\n{'':{width}}  {'measured':>12}       {'target':>9}")
-    results = []
-    for figure in chosen:
-        value = figure.measure(measurements)
-        note = figure.note(measurements)
-        met = figure.is_met(value)
-        verdict = {True: "met", False: "MISSED", None: ""}[met]
-        number = "-" if value is None else f"{value:,.2f}"
-        line = f"{figure.name:{width}}  {number:>12} {figure.unit:4}  {figure.target:>9}"
-        print(f"{line}  {verdict:6}  {note}".rstrip(), flush=True)
-        results.append(
-            {"name": figure.name, "value": value, "unit": figure.unit, "target": figure.target,
-             "met": met, "note": note}
-        )  # fmt: skip
-    report = {"machine": about, "quick": options.quick, "figures": results}
-    path = options.output / "results.json"
-    path.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    (options.output / "results.md").write_text(markdown(report), encoding="utf-8")
-    missed = [result["name"] for result in results if result["met"] is False]
-    print(f"\n{path}" + (f"\nmissed: {', '.join(missed)}" if missed else ""))
-    return 1 if missed and options.check else 0
+    return report.run(
+        figures(),
+        lambda: Measurements(options.build, options.output, quick=options.quick),
+        report.machine(options.build),
+        options,
+    )
 
 
 if __name__ == "__main__":

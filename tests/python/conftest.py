@@ -7,6 +7,7 @@ from pathlib import Path
 # The helper modules beside the tests; pytest imports the tests themselves without a package.
 sys.path.insert(0, str(Path(__file__).parent))
 
+from bundle_testing import application, models_dir  # noqa: F401
 from services_testing import (  # noqa: F401
     ferretdb_server,
     ferretdb_service,

@@ -254,4 +254,4 @@ def test_where_traces_cannot_be_made_the_service_runs_and_says_so(tmp_path, monk
     assert done.stdout == ""
     warnings = [json.loads(line) for line in done.stderr.splitlines()]
     assert [line["event"] for line in warnings] == ["tracing_unavailable"]
-    assert warnings[0]["remedy"] == "pip install 'freshet[otel]'"
+    assert warnings[0]["remedy"] == "pip install 'freshet[tracing]'"

@@ -44,7 +44,7 @@ def install(app: FastAPI) -> None:
         from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
         from opentelemetry.sdk.trace import TracerProvider
     except ImportError:
-        _log.warning("tracing_unavailable", remedy="pip install 'freshet[otel]'")
+        _log.warning("tracing_unavailable", remedy="pip install 'freshet[tracing]'")
         return
     if not isinstance(trace.get_tracer_provider(), TracerProvider):
         provider = _provider()
@@ -62,7 +62,7 @@ def _provider() -> Any:
     name = os.environ.get("OTEL_TRACES_EXPORTER", "").strip() or "otlp"
     found = list(entry_points(group="opentelemetry_traces_exporter", name=name))
     if not found:
-        _log.warning("tracing_unavailable", exporter=name, remedy="pip install 'freshet[otel]'")
+        _log.warning("tracing_unavailable", exporter=name, remedy="pip install 'freshet[tracing]'")
         return None
     # The environment's name, if there is one, wins over this.
     resource = Resource.create(

@@ -28,6 +28,7 @@ class Measures:
     def __init__(self, metrics: Metrics, stream_class: Callable[[str], str]) -> None:
         self._metrics = metrics
         self._stream_class = stream_class
+        metrics.store_failures.labels("append")  # zero, rather than missing
 
     def written(self, seconds: float, changes: Sequence[Change]) -> None:
         """A transaction of the journal took so long, and was of these changes."""
