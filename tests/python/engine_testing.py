@@ -70,8 +70,8 @@ def uninterrupted(
 ) -> np.ndarray:
     """The verdicts of one detector that is never interrupted.
 
-    Its models become active where they did in the run that it is compared with, which
-    `model_versions`, of each row, tell: a row that another model scored comes after its publication.
+    Its models become active where they did in the run that it is compared with: a row that another
+    model scored than the one before, as `model_versions` tells, comes after a publication.
     """
     detector = StreamingDetector(**(SETTINGS | settings))
     records = []

@@ -165,7 +165,7 @@ def test_the_threshold_may_be_another(model: LSTMAutoencoder, bundle: Path) -> N
         ({"shingle": 5}, "shingle"),
         ({"columns": ["a", "b"]}, "columns"),
         ({"columns": ["a", "b", "b"]}, "columns"),
-        ({"rolling_windows": [3]}, "n_features"),
+        ({"rolling_windows": [3]}, "rolling_windows"),
     ],
 )
 def test_settings_out_of_range(bundle: Path, settings: dict[str, Any], field: str) -> None:

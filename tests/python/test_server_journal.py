@@ -92,7 +92,7 @@ class TestEvents:
         ],
     )
     def test_other_bytes_are_refused(self, data: bytes) -> None:
-        with pytest.raises(ValueError, match="no event|JSON|unexpected"):
+        with pytest.raises(ValueError, match=r"no event|JSON|unexpected"):
             decode(data)
 
 

@@ -215,7 +215,7 @@ def test_errors_say_what_is_wrong() -> None:
         (data[:20], "snapshot_truncated"),
         (data[:-1], "snapshot_truncated"),
         (b"PK" + data[2:], "snapshot_corrupt"),
-        (data[:8] + b"\x02" + data[9:], "snapshot_version"),
+        (data[:8] + bytes([data[8] + 1]) + data[9:], "snapshot_version"),
         (data[:-1] + bytes([data[-1] ^ 1]), "snapshot_corrupt"),
         (np.random.default_rng(0).bytes(1000), "snapshot_corrupt"),
     ]:

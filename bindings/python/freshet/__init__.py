@@ -1,13 +1,15 @@
 """Streaming anomaly detection: rows in, verdicts out, one at a time, forever.
 
 Streams
-    `StreamingDetector` for one, `DetectorPool` for many; `backends` lists the methods.
+    `StreamingDetector` for one, `DetectorPool` for many; `backends` lists the methods. Where the
+    host runs the trainings itself: `Training`, `TrainedModel`.
 Tables
     `ECOD`, `COPOD`, `HBOS` and `LODA` in the scikit-learn and PyOD convention.
 Windows
     `LSTMAutoencoder`, in the same convention, with bundles and PyTorch's files.
 Parts
-    `RollingFeatures`, the incremental features that a streaming detector uses.
+    `Encoder` and `RollingFeatures`, the encodings and incremental features that a streaming
+    detector uses.
 More
     `freshet.datasets`, `freshet.plotting`, and ``python -m freshet.demo``.
 """
@@ -29,8 +31,9 @@ from freshet.errors import (
 )
 
 # The compiled module raises the errors above, so they come first.
-from freshet._core import Result, Score, __version__  # isort: skip
+from freshet._core import Result, Score, TrainedModel, Training, __version__  # isort: skip
 from freshet.catalog import Backend, backends
+from freshet.encoder import Encoder
 from freshet.estimators import COPOD, ECOD, HBOS, LODA
 from freshet.features import RollingFeatures
 from freshet.lstm import LSTMAutoencoder, TrainingProgress
@@ -47,6 +50,7 @@ __all__ = [
     "ConfigurationError",
     "DataError",
     "DetectorPool",
+    "Encoder",
     "Error",
     "Explanation",
     "FitError",
@@ -60,6 +64,8 @@ __all__ = [
     "SnapshotError",
     "Stats",
     "StreamingDetector",
+    "TrainedModel",
+    "Training",
     "TrainingProgress",
     "UnknownStreamError",
     "__version__",

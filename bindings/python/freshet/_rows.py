@@ -9,10 +9,12 @@ from typing import Any, SupportsFloat, TypeAlias, cast
 import numpy as np
 import numpy.typing as npt
 
-from freshet.errors import DataError
+from freshet.errors import ConfigurationError, DataError
 
+#: A value of a row: a number, or with a schema also a flag or a text.
+Value: TypeAlias = SupportsFloat | str
 #: A row: a mapping from column to value, or values in the order of the columns.
-Row: TypeAlias = Mapping[str, SupportsFloat] | Sequence[SupportsFloat] | npt.NDArray[Any]
+Row: TypeAlias = Mapping[str, Value] | Sequence[Value] | npt.NDArray[Any]
 #: Seconds since any epoch, or a date (one without a time zone is in UTC).
 Timestamp: TypeAlias = float | datetime | np.datetime64
 #: Rows: a two-dimensional array, a pandas or Polars DataFrame, or a sequence of rows.
@@ -113,18 +115,44 @@ def _bad_value(value: Any, place: tuple[int, ...], names: list[str] | None) -> D
     )
 
 
-def native_batch(rows: Any) -> tuple[Any, list[str] | None]:
-    """`rows` as an array of doubles or a list of native rows, and the names of its columns."""
+def _array_batch(
+    rows: Any, names: list[str] | None, numeric: str = "fiub"
+) -> tuple[Any, list[str] | None]:
+    """An array or a table: as doubles if its kind is one of `numeric`, else as lists of cells."""
+    array = np.asarray(rows)
+    if array.ndim == 2 and array.dtype.kind not in numeric and array.dtype.kind in "OUiub":
+        return array.tolist(), names
+    return as_matrix(array, names), names
+
+
+def cell_batch(rows: Any) -> tuple[Any, list[str] | None]:
+    """As `native_batch`, but flags and integers stay what they are."""
+    if isinstance(rows, np.ndarray) or column_names(rows) is not None:
+        return _array_batch(rows, column_names(rows), "f")
+    return native_batch(rows)
+
+
+def native_batch(rows: Any, columns: Iterable[str] | None = None) -> tuple[Any, list[str] | None]:
+    """`rows` as an array of doubles or a list of native rows, and the names of its columns.
+
+    `columns` are the names of an array's columns.
+    """
     if isinstance(rows, np.ndarray):
-        return as_matrix(rows), None
+        return _array_batch(rows, None if columns is None else list(columns))
+    if columns is not None:
+        raise ConfigurationError(
+            f"columns must be left out for rows of type {type(rows).__name__}",
+            id="parameter_out_of_range",
+            field="columns",
+            expected="left out, unless the rows are an array",
+        )
     if isinstance(rows, (list, tuple)) or (
         isinstance(rows, Iterable) and not hasattr(rows, "__array__") and not hasattr(rows, "keys")
     ):
         return [
             row if type(row) in NATIVE_ROWS else native_row(row, i) for i, row in enumerate(rows)
         ], None
-    names = column_names(rows)
-    return as_matrix(rows, names), names
+    return _array_batch(rows, column_names(rows))
 
 
 def as_seconds(timestamp: Any) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from freshet import _core
@@ -16,6 +16,7 @@ from freshet._rows import (
     native_batch,
     native_row,
 )
+from freshet._settings import public_settings
 from freshet.errors import UnknownStreamError
 from freshet.results import Explanation, ResultBatch, Stats
 
@@ -23,15 +24,15 @@ __all__ = ["DetectorPool"]
 
 
 class DetectorPool:
-    """One streaming detector per stream id, made when the stream's first row comes.
+    """One streaming detector per stream id, made when the stream's first row comes or by `add`.
 
     Parameters
     ----------
     backend : {"ecod", "copod", "hbos", "loda"}, default "ecod"
         The detection method.
     **settings
-        The other arguments of `StreamingDetector`, the same for all streams. Without ``columns``
-        the first row of each stream decides its columns.
+        The other arguments of `StreamingDetector`, the same for all streams but those that `add`
+        makes. Without ``columns`` the first row of each stream decides its columns.
 
     Raises
     ------
@@ -57,6 +58,33 @@ class DetectorPool:
     def __init__(self, backend: str = "ecod", **settings: Any) -> None:
         self._core = _core.Pool({"backend": backend, **settings})
 
+    def add(
+        self,
+        stream_id: str,
+        settings: Mapping[str, Any],
+        model: _core.TrainedModel | None = None,
+    ) -> None:
+        """Make a stream with settings of its own.
+
+        Parameters
+        ----------
+        stream_id : str
+            A new one.
+        settings : mapping
+            Arguments of `StreamingDetector`. With a `model` only what is to be different from
+            ``model.settings``: neither the backend and its parameters nor what makes features of a
+            row.
+        model : TrainedModel, optional
+            What to begin with. All streams that begin with one model share its memory.
+
+        Raises
+        ------
+        ConfigurationError
+            If there is a stream of this id, or a setting is unknown, of the wrong type, out of
+            range or not what the model was trained with; ``field`` names it.
+        """
+        self._core.add(stream_id, dict(settings), model)
+
     def process(self, stream_id: str, row: Row, timestamp: Timestamp | None = None) -> _core.Result:
         """Score a row of a stream, then keep it; see `StreamingDetector.process`.
 
@@ -68,11 +96,39 @@ class DetectorPool:
             timestamp = as_seconds(timestamp)
         return self._core.process(stream_id, row, timestamp)
 
-    def process_many(self, stream_id: str, rows: Rows, timestamps: Any = None) -> ResultBatch:
+    def process_many(
+        self,
+        stream_id: str,
+        rows: Rows,
+        timestamps: Any = None,
+        *,
+        columns: Iterable[str] | None = None,
+    ) -> ResultBatch:
         """Process rows of a stream in order; see `StreamingDetector.process_many`."""
-        batch, names = native_batch(rows)
+        batch, names = native_batch(rows, columns)
         times = None if timestamps is None else as_seconds_array(timestamps)
         return ResultBatch(self._core.process_many(stream_id, batch, names, times))
+
+    def check(
+        self,
+        stream_id: str,
+        rows: Rows,
+        timestamps: Any = None,
+        *,
+        columns: Iterable[str] | None = None,
+    ) -> None:
+        """Raise what `process_many` would raise for these rows; nothing changes.
+
+        A stream that does not exist is not made.
+
+        Raises
+        ------
+        DataError
+            See `StreamingDetector.process_many`.
+        """
+        batch, names = native_batch(rows, columns)
+        times = None if timestamps is None else as_seconds_array(timestamps)
+        self._core.check(stream_id, batch, names, times)
 
     def score(self, stream_id: str, row: Row) -> _core.Score:
         """What a row would score if it came next; see `StreamingDetector.score`.
@@ -103,6 +159,58 @@ class DetectorPool:
             If the stream has had no row.
         """
         self._core.retrain(stream_id)
+
+    def training(self, stream_id: str) -> _core.Training | None:
+        """The training of a stream that is due and the host's; see `StreamingDetector.training`.
+
+        Raises
+        ------
+        UnknownStreamError
+            If there is no such stream.
+        """
+        return self._core.training(stream_id)
+
+    def publish(self, stream_id: str, model: _core.TrainedModel) -> bool:
+        """Make a model the active one of a stream; see `StreamingDetector.publish`.
+
+        Raises
+        ------
+        UnknownStreamError
+            If there is no such stream.
+        ConfigurationError
+            If the model does not fit the stream.
+        """
+        return self._core.publish(stream_id, model)
+
+    def abandon_training(self, stream_id: str, why: str, version: int | None = None) -> bool:
+        """Give up a stream's training; see `StreamingDetector.abandon_training`.
+
+        Raises
+        ------
+        UnknownStreamError
+            If there is no such stream.
+        """
+        return self._core.abandon_training(stream_id, why, version)
+
+    def settings(self, stream_id: str) -> dict[str, Any]:
+        """All settings of a stream; see `StreamingDetector.settings`.
+
+        Raises
+        ------
+        UnknownStreamError
+            If there is no such stream.
+        """
+        return public_settings(self._core.settings(stream_id))
+
+    def columns(self, stream_id: str) -> tuple[str, ...] | None:
+        """The names of a stream's columns; None until they are known.
+
+        Raises
+        ------
+        UnknownStreamError
+            If there is no such stream.
+        """
+        return tuple(self._core.columns(stream_id)) or None
 
     def wait(self, stream_id: str | None = None) -> None:
         """Block until no training of a stream, or of any stream, is running.

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from freshet import _core
+from freshet.errors import SnapshotError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,12 +40,58 @@ class ResultBatch:
         ``"collecting"``, ``"ready"`` or ``"retraining"``, after the row.
     samples_until_ready, model_version, index : ndarray of int64
         See `Result`.
+    records : ndarray
+        All of it as one structured array; see `from_records`.
     """
 
     __slots__ = ("_records",)
 
     def __init__(self, records: npt.NDArray[Any]) -> None:
         self._records = records
+
+    @classmethod
+    def from_records(
+        cls, records: npt.NDArray[Any] | bytes | bytearray | memoryview
+    ) -> ResultBatch:
+        """The batch whose `records` these are, or are the bytes of.
+
+        Parameters
+        ----------
+        records : structured ndarray of shape (n_rows,), or bytes
+            48 bytes per row, little-endian: ``scored``, ``is_anomaly`` and ``alarm`` (1 byte each,
+            0 or 1), ``status`` (1 byte; 0 collecting, 1 ready, 2 retraining), 4 bytes that are 0,
+            ``score`` and ``raw_score`` (float64), ``samples_until_ready``, ``model_version`` and
+            ``index`` (uint64).
+
+        Raises
+        ------
+        SnapshotError
+            If they are no such records.
+        """
+        dtype = _core.record_dtype
+        array = np.asarray(records)
+        if isinstance(records, (bytes, bytearray, memoryview)):
+            size = memoryview(records).nbytes
+            if size % dtype.itemsize:
+                raise _no_records("snapshot_truncated", f"{size} bytes are no whole records")
+            array = np.frombuffer(records, dtype)
+        if array.dtype != dtype or array.ndim != 1:
+            raise _no_records("snapshot_corrupt", "the array is of another type or shape")
+        array = np.require(array, dtype, ["C", "A"])
+        flags = array.view(np.uint8).reshape(len(array), dtype.itemsize)[:, :4]
+        if (flags > (1, 1, 1, 2)).any():
+            raise _no_records("snapshot_corrupt", "a flag or status has no such value")
+        return cls(array)
+
+    @property
+    def records(self) -> npt.NDArray[Any]:
+        """All of it as one structured array that cannot be written to.
+
+        The same results have the same bytes: ``batch.records.tobytes()``.
+        """
+        records: npt.NDArray[Any] = self._records.view()
+        records.flags.writeable = False
+        return records
 
     @property
     def scored(self) -> npt.NDArray[np.bool_]:
@@ -144,6 +191,15 @@ class ResultBatch:
         return frame.with_columns(
             pl.when("scored").then(pl.col("score", "raw_score", "is_anomaly", "alarm"))
         )
+
+
+def _no_records(id_: str, why: str) -> SnapshotError:
+    return SnapshotError(
+        f"these are no records of results: {why}",
+        id=id_,
+        field="records",
+        expected="what ResultBatch.records gave",
+    )
 
 
 class Explanation(Mapping[str, float]):

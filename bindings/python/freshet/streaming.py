@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from freshet import _core
@@ -18,6 +17,8 @@ from freshet._rows import (
     native_batch,
     native_row,
 )
+from freshet._settings import Retrain, public_settings
+from freshet.encoder import Schema
 from freshet.results import Explanation, ResultBatch, Stats
 
 __all__ = ["StreamingDetector"]
@@ -25,17 +26,17 @@ __all__ = ["StreamingDetector"]
 Backend: TypeAlias = Literal["ecod", "copod", "hbos", "loda", "lstm_autoencoder"]
 Normalization: TypeAlias = Literal["calibrated", "standardization", "zscore", "raw"]
 Scaler: TypeAlias = Literal["none", "standard", "min_max", "robust"]
-Retrain: TypeAlias = Literal["inline", "background", "manual"]
 OutOfOrder: TypeAlias = Literal["error", "drop"]
 
 
 class StreamingDetector:
     """Turns a stream of rows into verdicts.
 
-    Keeps the last rows, engineers features from them, scores each row with the active model, and
-    trains the next model from the rows kept. A row is checked completely, then scored, then kept;
-    a row that is refused leaves no trace. The row that completes `min_samples` starts the first
-    training, which runs in that call, and gets no score itself; the next row is scored.
+    Encodes texts and flags, keeps the last rows, engineers features from them, scores each row with
+    the active model, and trains the next model from the rows kept. A row is checked completely,
+    then scored, then kept; a row that is refused leaves no trace. The row that completes
+    `min_samples` starts the first training, which runs in that call, and gets no score itself; the
+    next row is scored.
 
     Parameters
     ----------
@@ -70,12 +71,22 @@ class StreamingDetector:
     shingle : int, default 1
         Consecutive rows that are scored together as one vector, less than `min_samples`. Of a
         backend that scores windows it is the backend's window, without being set.
+    schema : mapping of str to str or mapping, optional
+        How columns that are no numbers become numbers: an encoding by column, ``"numeric"``,
+        ``"hash"``, ``"label"``, ``"onehot"``, ``"binary"`` or ``"frequency"``; see `Encoder`. Here
+        they learn with every row that is kept: labels and one-hot columns are given in order of
+        first appearance, frequencies are shares of the rows so far including the row itself. A
+        one-hot column has 16 categories (or ``max_categories``, as in ``{"encoding": "onehot",
+        "max_categories": 8}``) and one column more for all others. Features are made of all encoded
+        columns.
     scaler : {"none", "standard", "min_max", "robust"}, optional
         How features are scaled before the backend sees them; not by default.
-    retrain : {"background", "inline", "manual"}, default "background"
+    retrain : {"background", "inline", "manual", "hosted"}, default "background"
         Where the models after the first are trained. Background: on a thread of the library while
         scoring goes on with the model at hand. Inline: in the call whose row makes it due, so that
-        results depend on nothing but the rows. Manual: when `retrain` is called.
+        results depend on nothing but the rows. Manual: when `retrain` is called. Hosted: wherever
+        the host runs what `training` returns, until the host gives the model to `publish`; results
+        depend on nothing but the order of the calls.
     seed : int, default 0
         The seed of every training, 0 or more.
     out_of_order : {"error", "drop"}, default "error"
@@ -131,6 +142,7 @@ class StreamingDetector:
         rolling_windows: Sequence[int] | None = None,
         lag_periods: Sequence[int] | None = None,
         shingle: int = 1,
+        schema: Schema | None = None,
         scaler: Scaler | str | None = None,
         retrain: Retrain | str = "background",
         seed: int = 0,
@@ -148,8 +160,8 @@ class StreamingDetector:
         Parameters
         ----------
         row : mapping, sequence or 1-D array of float, shape (n_columns,)
-            Finite values of magnitude 1e100 at most. A mapping is matched by name; anything else
-            by position.
+            Finite values of magnitude 1e100 at most, in columns of the schema also flags and texts.
+            A mapping is matched by name; anything else by position.
         timestamp : float, datetime or numpy.datetime64, optional
             When the row was measured: seconds since any epoch, or a date (UTC if it is naive).
 
@@ -162,8 +174,9 @@ class StreamingDetector:
         Raises
         ------
         DataError
-            If a value is NaN, infinite or too large, if there are too many or too few, if a name
-            is unknown, missing or comes twice, or if the timestamp is earlier than the one before.
+            If a value is NaN, infinite, too large or not what its encoding takes, if there are too
+            many or too few, if a name is unknown, missing or comes twice, or if the timestamp is
+            earlier than the one before.
             Names row and column; the detector is unchanged.
         """
         if type(row) not in NATIVE_ROWS:
@@ -172,7 +185,9 @@ class StreamingDetector:
             timestamp = as_seconds(timestamp)
         return self._core.process(row, timestamp)
 
-    def process_many(self, rows: Rows, timestamps: Any = None) -> ResultBatch:
+    def process_many(
+        self, rows: Rows, timestamps: Any = None, *, columns: Iterable[str] | None = None
+    ) -> ResultBatch:
         """Process rows in order; the same as `process` for each, but much faster.
 
         All rows are checked before the first is processed, so that a batch that is refused changes
@@ -184,6 +199,8 @@ class StreamingDetector:
             A pandas or Polars DataFrame is matched by column name, if its columns have names.
         timestamps : array or sequence of shape (n_rows,), optional
             When the rows were measured; see `process`.
+        columns : sequence of str, optional
+            The names of the columns, if `rows` is an array.
 
         Returns
         -------
@@ -195,9 +212,23 @@ class StreamingDetector:
         DataError
             As `process`, and for a batch without rows or with more or fewer timestamps than rows.
         """
-        batch, names = native_batch(rows)
+        batch, names = native_batch(rows, columns)
         times = None if timestamps is None else as_seconds_array(timestamps)
         return ResultBatch(self._core.process_many(batch, names, times))
+
+    def check(
+        self, rows: Rows, timestamps: Any = None, *, columns: Iterable[str] | None = None
+    ) -> None:
+        """Raise what `process_many` would raise for these rows; nothing changes.
+
+        Raises
+        ------
+        DataError
+            See `process_many`.
+        """
+        batch, names = native_batch(rows, columns)
+        times = None if timestamps is None else as_seconds_array(timestamps)
+        self._core.check(batch, names, times)
 
     def score(self, row: Row) -> _core.Score:
         """What a row would score if it came next; nothing is kept.
@@ -243,20 +274,23 @@ class StreamingDetector:
             While there is no model.
         """
         explained = self._core.explain(native_row(row))
-        if self._names is None:
-            self._names = (
+        names = self._names
+        if names is None:
+            names = (
                 self._core.columns(),
                 self._core.feature_names(),
                 self._core.feature_columns(),
             )
-        return Explanation._of(explained, *self._names)
+            if not self._core.has_schema():  # with one, new categories bring new names
+                self._names = names
+        return Explanation._of(explained, *names)
 
     def retrain(self) -> None:
         """Train on the rows kept, now.
 
         The training runs in this call, unless there is a model already and the detector was made
         with ``retrain="background"``: then it begins as soon as none is running, and `wait` waits
-        for it.
+        for it. With ``retrain="hosted"`` it becomes the next one that `training` returns.
 
         Raises
         ------
@@ -267,8 +301,68 @@ class StreamingDetector:
         """
         self._core.retrain()
 
+    def training(self) -> _core.Training | None:
+        """With ``retrain="hosted"``, the training that is due; None while none is.
+
+        The status is "retraining" until its model, or one of the same version that was trained
+        elsewhere, is given to `publish`, or it is given up by `abandon_training`. Until then it
+        stays the same: further trainings that become due coalesce into the one after it.
+
+        Returns
+        -------
+        Training or None
+            To be run in any thread. It trains on the rows that were kept at the row that made it
+            due.
+        """
+        return self._core.training()
+
+    def publish(self, model: _core.TrainedModel) -> bool:
+        """Make a model that was trained elsewhere the active one, from the next row on.
+
+        A ``threshold`` in the settings replaces the model's.
+
+        Parameters
+        ----------
+        model : TrainedModel
+            Its memory is shared by all detectors that it is given to.
+
+        Returns
+        -------
+        bool
+            Whether it was taken over: not when its version is other than the active model's plus 1
+            (1 while there is none); nothing has changed then.
+
+        Raises
+        ------
+        ConfigurationError
+            If it is of another backend, or was trained on other features or columns of other names.
+        NotReadyError
+            Before the first row, if neither `columns` nor `n_features` was set.
+        """
+        return self._core.publish(model)
+
+    def abandon_training(self, why: str, version: int | None = None) -> bool:
+        """Give up the training that `training` returns; the next interval tries again.
+
+        Parameters
+        ----------
+        why : str
+            Becomes ``last_error`` of `stats`, which counts a failed training.
+        version : int, optional
+            The training's version, to give up no other one.
+
+        Returns
+        -------
+        bool
+            Whether there was one.
+        """
+        return self._core.abandon_training(why, version)
+
     def wait(self) -> None:
-        """Block until no training is running and its model is active; other threads go on."""
+        """Block until no training is running and its model is active; other threads go on.
+
+        Never waits for a training that is handed to the host.
+        """
         self._core.wait()
 
     def reset(self) -> None:
@@ -287,16 +381,17 @@ class StreamingDetector:
 
     @property
     def feature_names(self) -> tuple[str, ...] | None:
-        """The names of the features, in the order the model sees them; None until known."""
+        """The names of the features, in the order the model sees them; None until known.
+
+        Of one-hot columns ``{column}_{category}``, ``{column}_slot_{number}`` until there is a
+        category for it, and ``{column}_other``.
+        """
         return tuple(self._core.feature_names()) or None
 
     @property
     def settings(self) -> dict[str, Any]:
         """All settings, with which an equal detector can be made: the constructor's arguments."""
-        settings = self._core.settings()
-        for name in ("columns", "n_features"):
-            settings[name] = settings[name] or None
-        return settings
+        return public_settings(self._core.settings())
 
     def snapshot(self) -> bytes:
         """The whole state, with a training that is running, as bytes for `restore`.
@@ -318,7 +413,7 @@ class StreamingDetector:
         ----------
         path : path
             A directory written by ``LSTMAutoencoder.save``, ``freshet train`` or the C++ library.
-        retrain : {"manual", "background", "inline"}, default "manual"
+        retrain : {"manual", "background", "inline", "hosted"}, default "manual"
             Manual keeps the bundle's model; otherwise later models are trained on the rows that
             come, beginning with its weights.
         **settings
@@ -333,7 +428,8 @@ class StreamingDetector:
             If a setting is unknown or out of range; ``field`` names it.
         """
         detector = cls.__new__(cls)
-        detector._core = _core.Detector.from_bundle(Path(path), {"retrain": retrain, **settings})
+        model = _core.TrainedModel.from_bundle(path)
+        detector._core = _core.Detector({"retrain": retrain, **settings}, model)
         detector._names = None
         return detector
 

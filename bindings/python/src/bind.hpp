@@ -12,6 +12,9 @@ void bind_results(pybind11::module_& module);
 void bind_models(pybind11::module_& module);
 void bind_lstm_autoencoder(pybind11::module_& module);
 void bind_features(pybind11::module_& module);
+void bind_encoder(pybind11::module_& module);
+void bind_rows(pybind11::module_& module);
+void bind_trained_model(pybind11::module_& module);
 void bind_detector(pybind11::module_& module);
 void bind_pool(pybind11::module_& module);
 

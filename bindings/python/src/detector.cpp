@@ -1,19 +1,20 @@
-#include <filesystem>
+#include <cstdint>
 #include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
-#include <pybind11/stl/filesystem.h>
 
 #include "bind.hpp"
 #include "detector_helpers.hpp"
 #include "freshet/core/result.hpp"
+#include "freshet/io/trained_model.hpp"
 #include "json.hpp"
 #include "results.hpp"
 #include "rows.hpp"
@@ -54,7 +55,14 @@ class Detector {
     const BatchTimes times(timestamps, read.batch().rows.n_rows());
     const Records records(read.batch().rows.n_rows());
     locked([&] { session_.process_many(read.batch(), records.results, times.view()); });
-    return records.array;
+    return records.take();
+  }
+
+  void check(const py::object& rows, const py::object& names,
+             const std::optional<BatchTimes::Array>& timestamps) {
+    const ReadBatch read(rows, names);
+    const BatchTimes times(timestamps, read.batch().rows.n_rows());
+    locked([&] { session_.check(read.batch(), times.view()); });
   }
 
   Score score(py::handle row) {
@@ -79,6 +87,18 @@ class Detector {
     locked([&] { session_.reset(); });
   }
 
+  std::optional<AnyTraining> training() {
+    return locked([&] { return session_.training(); });
+  }
+
+  bool publish(const TrainedModel& model) {
+    return locked([&] { return session_.publish(model); });
+  }
+
+  bool abandon_training(std::string_view why, std::optional<std::uint64_t> number) {
+    return locked([&] { return session_.abandon_training(why, number); });
+  }
+
   // Waits without the mutex, so that other threads go on.
   void wait() {
     const py::gil_scoped_release release;
@@ -97,6 +117,8 @@ class Detector {
   py::bytes snapshot() {
     return to_python(locked([&] { return session_.snapshot(); }));
   }
+
+  bool has_schema() const noexcept { return session_.has_schema(); }
 
   py::object settings() {
     return from_json(locked([&] { return session_.settings(); }));
@@ -130,34 +152,33 @@ class Detector {
 
 void bind_detector(py::module_& module) {
   py::class_<Detector>(module, "Detector", "A streaming detector; see freshet.StreamingDetector.")
-      .def(py::init([](const py::dict& settings) {
-             return std::make_unique<Detector>(Session(to_json(settings, "")));
+      .def(py::init([](const py::dict& settings, const TrainedModel* model) {
+             return std::make_unique<Detector>(make_session(settings, model));
            }),
-           "settings"_a, "__init__(self, settings)\n--\n\n")
+           "settings"_a, "model"_a = py::none(), "__init__(self, settings, model=None)\n--\n\n")
       .def_static(
           "restore",
           [](const py::bytes& data) { return std::make_unique<Detector>(restore_session(data)); },
           "data"_a, "restore(data)\n--\n\n")
-      .def_static(
-          "from_bundle",
-          [](const std::filesystem::path& path, const py::dict& settings) {
-            const nlohmann::json json = to_json(settings, "");
-            const py::gil_scoped_release release;
-            return std::make_unique<Detector>(Session::from_bundle(path, json));
-          },
-          "path"_a, "settings"_a, "from_bundle(path, settings)\n--\n\n")
       .def("process", &Detector::process, "row"_a, "timestamp"_a = py::none(),
            "process(self, row, timestamp=None)\n--\n\n")
       .def("process_many", &Detector::process_many, "rows"_a, "names"_a = py::none(),
            "timestamps"_a = py::none(),
            "process_many(self, rows, names=None, timestamps=None)\n--\n\n")
+      .def("check", &Detector::check, "rows"_a, "names"_a = py::none(), "timestamps"_a = py::none(),
+           "check(self, rows, names=None, timestamps=None)\n--\n\n")
       .def("score", &Detector::score, "row"_a, "score(self, row)\n--\n\n")
       .def("explain", &Detector::explain, "row"_a, "explain(self, row)\n--\n\n")
       .def("stats", &Detector::stats, "stats(self)\n--\n\n")
       .def("retrain", &Detector::retrain, "retrain(self)\n--\n\n")
       .def("reset", &Detector::reset, "reset(self)\n--\n\n")
+      .def("training", &Detector::training, "training(self)\n--\n\n")
+      .def("publish", &Detector::publish, "model"_a, "publish(self, model)\n--\n\n")
+      .def("abandon_training", &Detector::abandon_training, "why"_a, "version"_a = py::none(),
+           "abandon_training(self, why, version=None)\n--\n\n")
       .def("wait", &Detector::wait, "wait(self)\n--\n\n")
       .def("snapshot", &Detector::snapshot, "snapshot(self)\n--\n\n")
+      .def("has_schema", &Detector::has_schema, "has_schema(self)\n--\n\n")
       .def("settings", &Detector::settings, "settings(self)\n--\n\n")
       .def("columns", &Detector::columns, "columns(self)\n--\n\n")
       .def("feature_names", &Detector::feature_names, "feature_names(self)\n--\n\n")

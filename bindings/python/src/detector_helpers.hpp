@@ -5,10 +5,13 @@
 #include <span>
 #include <vector>
 
+#include <nlohmann/json.hpp>
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
+#include "freshet/io/trained_model.hpp"
 #include "freshet/stream/statistics.hpp"
+#include "json.hpp"
 #include "rows.hpp"
 #include "session.hpp"
 
@@ -43,12 +46,25 @@ namespace freshet::python {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-[[nodiscard]] inline Session restore_session(const pybind11::bytes& data) {
+/// Valid without the GIL, for as long as `data` lives.
+[[nodiscard]] inline std::span<const std::byte> view_of(const pybind11::bytes& data) {
   char* text = nullptr;
   Py_ssize_t size = 0;
   if (PyBytes_AsStringAndSize(data.ptr(), &text, &size) != 0) throw pybind11::error_already_set();
+  return std::as_bytes(std::span(text, static_cast<std::size_t>(size)));
+}
+
+[[nodiscard]] inline Session restore_session(const pybind11::bytes& data) {
+  const std::span<const std::byte> bytes = view_of(data);
   const pybind11::gil_scoped_release release;
-  return Session::restore(std::as_bytes(std::span(text, static_cast<std::size_t>(size))));
+  return Session::restore(bytes);
+}
+
+/// A new detector: with a model, one that begins with it.
+[[nodiscard]] inline Session make_session(const pybind11::dict& settings,
+                                          const TrainedModel* model) {
+  const nlohmann::json json = to_json(settings, "");
+  return model == nullptr ? Session(json) : Session(*model, json);
 }
 
 /// The timestamps of a batch: none, or one for each row.

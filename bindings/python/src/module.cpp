@@ -22,6 +22,9 @@ PYBIND11_MODULE(_core, module) {
   freshet::python::bind_models(module);
   freshet::python::bind_lstm_autoencoder(module);
   freshet::python::bind_features(module);
+  freshet::python::bind_encoder(module);
+  freshet::python::bind_rows(module);
+  freshet::python::bind_trained_model(module);
   freshet::python::bind_detector(module);
   freshet::python::bind_pool(module);
 }

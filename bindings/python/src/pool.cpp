@@ -1,3 +1,4 @@
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -13,7 +14,9 @@
 
 #include "bind.hpp"
 #include "detector_helpers.hpp"
+#include "freshet/core/error.hpp"
 #include "freshet/core/result.hpp"
+#include "freshet/io/trained_model.hpp"
 #include "freshet/stream/detector_pool.hpp"
 #include "json.hpp"
 #include "results.hpp"
@@ -66,7 +69,23 @@ class Pool {
         session.process_many(read.batch(), records.results, times.view());
       });
     }
-    return records.array;
+    return records.take();
+  }
+
+  void check(std::string_view stream_id, const py::object& rows, const py::object& names,
+             const std::optional<BatchTimes::Array>& timestamps) const {
+    const ReadBatch read(rows, names);
+    const BatchTimes times(timestamps, read.batch().rows.n_rows());
+    const py::gil_scoped_release release;
+    pool_.with_existing_or_fresh(
+        stream_id, [&](Session& session) { session.check(read.batch(), times.view()); });
+  }
+
+  void add(std::string_view stream_id, const py::dict& settings, const TrainedModel* model) {
+    Session session = make_session(settings, model);
+    const py::gil_scoped_release release;
+    require_parameter(pool_.add(stream_id, std::move(session)), "stream_id",
+                      "the id of a stream that the pool does not have yet");
   }
 
   Score score(std::string_view stream_id, py::handle row) const {
@@ -95,6 +114,28 @@ class Pool {
 
   void reset(std::string_view stream_id) {
     existing(stream_id, [](Session& session) { session.reset(); });
+  }
+
+  std::optional<AnyTraining> training(std::string_view stream_id) const {
+    return existing(stream_id, [](Session& session) { return session.training(); });
+  }
+
+  bool publish(std::string_view stream_id, const TrainedModel& model) {
+    return existing(stream_id, [&](Session& session) { return session.publish(model); });
+  }
+
+  bool abandon_training(std::string_view stream_id, std::string_view why,
+                        std::optional<std::uint64_t> number) {
+    return existing(stream_id,
+                    [&](Session& session) { return session.abandon_training(why, number); });
+  }
+
+  py::object settings(std::string_view stream_id) const {
+    return from_json(existing(stream_id, [](Session& session) { return session.settings(); }));
+  }
+
+  std::vector<std::string> columns(std::string_view stream_id) const {
+    return existing(stream_id, [](Session& session) { return session.columns(); });
   }
 
   void wait(std::string_view stream_id) const {
@@ -164,12 +205,24 @@ void bind_pool(py::module_& module) {
       .def("process_many", &Pool::process_many, "stream_id"_a, "rows"_a, "names"_a = py::none(),
            "timestamps"_a = py::none(),
            "process_many(self, stream_id, rows, names=None, timestamps=None)\n--\n\n")
+      .def("check", &Pool::check, "stream_id"_a, "rows"_a, "names"_a = py::none(),
+           "timestamps"_a = py::none(),
+           "check(self, stream_id, rows, names=None, timestamps=None)\n--\n\n")
+      .def("add", &Pool::add, "stream_id"_a, "settings"_a, "model"_a = py::none(),
+           "add(self, stream_id, settings, model=None)\n--\n\n")
       .def("score", &Pool::score, "stream_id"_a, "row"_a, "score(self, stream_id, row)\n--\n\n")
       .def("explain", &Pool::explain, "stream_id"_a, "row"_a,
            "explain(self, stream_id, row)\n--\n\n")
       .def("stats", &Pool::stats, "stream_id"_a, "stats(self, stream_id)\n--\n\n")
       .def("retrain", &Pool::retrain, "stream_id"_a, "retrain(self, stream_id)\n--\n\n")
       .def("reset", &Pool::reset, "stream_id"_a, "reset(self, stream_id)\n--\n\n")
+      .def("training", &Pool::training, "stream_id"_a, "training(self, stream_id)\n--\n\n")
+      .def("publish", &Pool::publish, "stream_id"_a, "model"_a,
+           "publish(self, stream_id, model)\n--\n\n")
+      .def("abandon_training", &Pool::abandon_training, "stream_id"_a, "why"_a,
+           "version"_a = py::none(), "abandon_training(self, stream_id, why, version=None)\n--\n\n")
+      .def("settings", &Pool::settings, "stream_id"_a, "settings(self, stream_id)\n--\n\n")
+      .def("columns", &Pool::columns, "stream_id"_a, "columns(self, stream_id)\n--\n\n")
       .def("wait", &Pool::wait, "stream_id"_a, "wait(self, stream_id)\n--\n\n")
       .def("remove", &Pool::remove, "stream_id"_a, "remove(self, stream_id)\n--\n\n")
       .def("snapshot", &Pool::snapshot, "stream_id"_a, "snapshot(self, stream_id)\n--\n\n")

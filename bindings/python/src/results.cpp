@@ -1,7 +1,9 @@
 #include "results.hpp"
 
 #include <bit>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <string>
 #include <tuple>
@@ -146,6 +148,17 @@ Converts to float as its ``score``.)doc");
 Records::Records(std::size_t n)
     : array(py::array_t<Result>(static_cast<py::ssize_t>(n))),
       results(static_cast<Result*>(array.mutable_data()), n) {}
+
+py::array Records::take() const {
+  // What is between the flags and the numbers has whatever value it had in memory.
+  constexpr std::size_t end_of_flags = offsetof(Result, status) + sizeof(Status);
+  static_assert(sizeof(Result) == offsetof(Result, index) + sizeof(Result::index));
+  for (Result& result : results) {
+    std::memset(reinterpret_cast<std::byte*>(&result) + end_of_flags, 0,
+                offsetof(Result, score) - end_of_flags);
+  }
+  return array;
+}
 
 void bind_results(py::module_& module) {
   PYBIND11_NUMPY_DTYPE(Result, scored, is_anomaly, alarm, status, score, raw_score,

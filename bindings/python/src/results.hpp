@@ -15,6 +15,9 @@ namespace freshet::python {
 struct Records {
   explicit Records(std::size_t n);
 
+  /// The array, whose bytes are the same for the same results.
+  [[nodiscard]] pybind11::array take() const;
+
   pybind11::array array;
   std::span<Result> results;
 };

@@ -1,8 +1,10 @@
 #include "rows.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -13,11 +15,14 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include "bind.hpp"
 #include "freshet/core/columns.hpp"
 #include "freshet/core/error.hpp"
 #include "freshet/core/validate.hpp"
+#include "freshet/features/cell.hpp"
 
 namespace py = pybind11;
+using namespace pybind11::literals;
 
 namespace freshet::python {
 
@@ -42,20 +47,36 @@ std::string type_name(py::handle value) {
                   field, "a finite number", {row, column});
 }
 
-double read_number(PyObject* value, std::size_t row, std::size_t column,
-                   std::string_view name = {}) {
-  if (PyFloat_Check(value)) return PyFloat_AS_DOUBLE(value);
-  const auto kept = py::reinterpret_borrow<py::object>(value);  // __float__ might drop it
-  const double number = PyFloat_AsDouble(value);
-  if (number == -1.0 && PyErr_Occurred() != nullptr) throw_no_number(kept, row, column, name);
-  return number;
+// The text of a str; none when it is no Unicode.
+std::optional<std::string_view> utf8(PyObject* text) {
+  Py_ssize_t size = 0;
+  const char* characters = PyUnicode_AsUTF8AndSize(text, &size);
+  if (characters != nullptr) return std::string_view(characters, static_cast<std::size_t>(size));
+  PyErr_Clear();
+  return std::nullopt;
+}
+
+// The cell of a value whose number is `number`, if it is more than that.
+std::optional<Cell> more_than(double number, PyObject* value) {
+  if (PyBool_Check(value)) return value == Py_True;
+  if (std::abs(number) >= 0x1.0p53 && PyIndex_Check(value)) {
+    const auto integer = py::reinterpret_steal<py::object>(PyNumber_Index(value));
+    if (!integer) throw py::error_already_set();
+    int overflow = 0;
+    const long long digits = PyLong_AsLongLongAndOverflow(integer.ptr(), &overflow);
+    if (overflow == 0) return std::int64_t{digits};
+  }
+  if (!PyLong_Check(value) && (number == 0.0 || number == 1.0)) {
+    const std::string_view type = Py_TYPE(value)->tp_name;
+    if (type == "numpy.bool" || type == "numpy.bool_") return number == 1.0;
+  }
+  return std::nullopt;
 }
 
 std::string_view read_name(PyObject* key, std::size_t row) {
-  Py_ssize_t size = 0;
-  const char* text = PyUnicode_Check(key) ? PyUnicode_AsUTF8AndSize(key, &size) : nullptr;
-  if (text != nullptr) return {text, static_cast<std::size_t>(size)};
-  PyErr_Clear();
+  if (PyUnicode_Check(key)) {
+    if (const auto text = utf8(key)) return *text;
+  }
   const auto shown = py::repr(py::handle(key)).cast<std::string>();
   throw DataError(ErrorCode::column_unknown,
                   "row " + std::to_string(row) + ": the column name " + shown + " is no string",
@@ -95,6 +116,34 @@ ReadRow::ReadRow(py::handle source, std::size_t index) {
   }
 }
 
+double ReadRow::read_cell(PyObject* value, std::size_t row, std::size_t column,
+                          std::string_view name) {
+  if (PyFloat_Check(value)) return PyFloat_AS_DOUBLE(value);
+  return read_no_float(value, row, column, name);
+}
+
+double ReadRow::read_no_float(PyObject* value, std::size_t row, std::size_t column,
+                              std::string_view name) {
+  auto kept = py::reinterpret_borrow<py::object>(value);  // __float__ might drop it
+  if (PyUnicode_Check(value)) {
+    const auto text = utf8(value);
+    if (!text) {
+      const std::string field = name.empty() ? std::to_string(column) : std::string(name);
+      throw DataError(ErrorCode::value_non_finite,
+                      "row " + std::to_string(row) + ", column " + field +
+                          ": a string that is no Unicode, expected a number or text",
+                      field, "a number or text", {row, column});
+    }
+    marked_.push_back({row, column, *text});
+    texts_.push_back(std::move(kept));
+    return std::numeric_limits<double>::quiet_NaN();
+  }
+  const double number = PyFloat_AsDouble(value);
+  if (number == -1.0 && PyErr_Occurred() != nullptr) throw_no_number(kept, row, column, name);
+  if (const auto cell = more_than(number, value)) marked_.push_back({row, column, *cell});
+  return number;
+}
+
 void ReadRow::release_keys() noexcept {
   for (std::size_t i = 0; i < n_keys_; ++i) Py_DECREF(keys_[i]);
 }
@@ -113,7 +162,7 @@ void ReadRow::read_dict(py::handle dict, std::size_t index) {
       const std::size_t column = n_keys_++;
       keys_[column] = Py_NewRef(key);
       names_[column] = read_name(key, index);
-      values_[column] = read_number(value, index, column, names_[column]);
+      values_[column] = read_cell(value, index, column, names_[column]);
     }
     if (n_keys_ != size) throw unsteady(index);
   } catch (...) {
@@ -131,7 +180,7 @@ void ReadRow::read_sequence(py::handle sequence, std::size_t index) {
       throw unsteady(index);
     }
     PyObject* item = PySequence_Fast_GET_ITEM(sequence.ptr(), static_cast<Py_ssize_t>(i));
-    values_[i] = read_number(item, index, i);
+    values_[i] = read_cell(item, index, i);
   }
 }
 
@@ -175,12 +224,17 @@ ReadMatrix::ReadMatrix(py::array_t<double> array) : array_(std::move(array)) {
 ReadBatch::ReadBatch(const py::object& rows, const py::object& names) {
   if (py::isinstance<py::list>(rows)) {
     read_rows(rows);
-    return;
+    if (!names_.empty()) return;
+  } else {
+    const ReadMatrix matrix{py::array_t<double>(rows)};
+    keep_alive_ = matrix.array();
+    view_ = matrix.view();
   }
-  const ReadMatrix matrix{py::array_t<double>(rows)};
-  keep_alive_ = matrix.array();
-  view_ = matrix.view();
-  if (!names.is_none()) names_ = names.cast<std::vector<std::string>>();
+  if (names.is_none()) return;
+  names_ = names.cast<std::vector<std::string>>();
+  if (names_.size() != view_.n_columns()) {
+    throw to_error(RowFault{ErrorCode::width_mismatch, 0, view_.n_columns(), names_.size()});
+  }
 }
 
 void ReadBatch::read_rows(const py::list& rows) {
@@ -204,13 +258,23 @@ void ReadBatch::read_rows(const py::list& rows) {
             RowFault{ErrorCode::width_mismatch, i, row.values.size(), copy_.n_columns()});
       }
       std::copy(row.values.begin(), row.values.end(), copy_.row(i).begin());
+      if (!row.marked.empty()) keep_marked(read, {});
       continue;
     }
     const std::vector<std::string> given(row.names.begin(), row.names.end());
     const std::vector<std::size_t> order = columns.order(given, i);
     for (std::size_t j = 0; j < order.size(); ++j) copy_(i, order[j]) = row.values[j];
+    if (!row.marked.empty()) keep_marked(read, order);
   }
   view_ = copy_;
+}
+
+void ReadBatch::keep_marked(ReadRow& read, const std::vector<std::size_t>& order) {
+  for (MarkedCell one : read.row().marked) {
+    if (!order.empty()) one.column = order[one.column];
+    marked_.push_back(one);
+  }
+  for (py::object& text : read.take_texts()) texts_.push_back(std::move(text));
 }
 
 std::optional<double> read_timestamp(py::handle timestamp) {
@@ -225,6 +289,35 @@ void require_timestamps(const py::array_t<double>& timestamps, std::size_t n_row
       ErrorCode::width_mismatch,
       "there are " + std::to_string(timestamps.size()) + " timestamps: expected " + expected,
       "timestamps", expected);
+}
+
+namespace {
+
+// For those who need the rows more than once, or elsewhere than in a detector.
+py::tuple read_rows(const py::list& rows) {
+  const ReadBatch read(rows, py::none());
+  require_numbers(read.batch());
+  const auto [values, names, marked] = read.batch();
+  py::array_t<double> matrix({values.n_rows(), values.n_columns()});
+  for (std::size_t i = 0; i < values.n_rows(); ++i) {
+    std::copy_n(values.row(i).data(), values.n_columns(),
+                matrix.mutable_data() + i * values.n_columns());
+  }
+  const py::object columns = names.empty()
+                                 ? py::object(py::none())
+                                 : py::cast(std::vector<std::string>(names.begin(), names.end()));
+  return py::make_tuple(matrix, columns);
+}
+
+}  // namespace
+
+void bind_rows(py::module_& module) {
+  module.def("read_rows", &read_rows, "rows"_a, R"doc(read_rows(rows)
+--
+
+A list of rows as a matrix of float64 and the names of its columns, if the rows have names.
+
+Processing the two is the same as processing the list.)doc");
 }
 
 }  // namespace freshet::python

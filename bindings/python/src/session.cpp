@@ -1,23 +1,27 @@
 #include "session.hpp"
 
 #include <algorithm>
-#include <filesystem>
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include <nlohmann/json.hpp>
 
+#include "batch_cells.hpp"
 #include "freshet/core/columns.hpp"
 #include "freshet/core/error.hpp"
 #include "freshet/core/validate.hpp"
+#include "freshet/features/cell.hpp"
+#include "freshet/features/detail/cell_error.hpp"
+#include "freshet/features/encoding.hpp"
 #include "freshet/io/any_detector.hpp"
-#include "freshet/io/bundle.hpp"
-#include "freshet/io/json_fields.hpp"
 #include "freshet/io/snapshot.hpp"
+#include "freshet/io/trained_model.hpp"
 #include "freshet/stream/config.hpp"
 
 namespace freshet::python {
@@ -41,10 +45,25 @@ std::vector<std::string> to_strings(const Names& names) {
   return {names.begin(), names.end()};
 }
 
+template <class Names>
+void require_numbers_of(std::span<const MarkedCell> marked, const Names& names) {
+  for (const MarkedCell& one : marked) {
+    if (!std::holds_alternative<std::string_view>(one.cell)) continue;
+    const std::string name =
+        names.empty() ? std::to_string(one.column) : std::string(names[one.column]);
+    throw featuresdetail::cell_error(RowFault{ErrorCode::value_non_finite, one.row, one.column},
+                                     one.cell, Encoding::numeric, name);
+  }
+}
+
 }  // namespace
+
+void require_numbers(const Row& row) { require_numbers_of(row.marked, row.names); }
+void require_numbers(const Batch& batch) { require_numbers_of(batch.marked, batch.names); }
 
 Session::Session(std::unique_ptr<AnyDetector> detector)
     : detector_(std::move(detector)),
+      has_schema_(!detector_->config().schema.empty()),
       trains_inline_(detector_->config().retrain == Retrain::inline_) {}
 
 Session::Session(const nlohmann::json& settings) : Session(make_detector(settings)) {}
@@ -53,15 +72,8 @@ Session Session::restore(std::span<const std::byte> bytes) {
   return Session(std::make_unique<AnyDetector>(freshet::restore<AnyDetector>(bytes)));
 }
 
-Session Session::from_bundle(const std::filesystem::path& path, const nlohmann::json& settings) {
-  const Bundle bundle = load_bundle(path);
-  StreamingConfig config = bundle.streaming_config();
-  JsonReader reader(settings);
-  config.visit_fields(reader);
-  reader.require_all_known();
-  return Session(
-      std::make_unique<AnyDetector>(freshet::make_detector(load_bundle(path), std::move(config))));
-}
+Session::Session(const TrainedModel& model, const nlohmann::json& settings)
+    : Session(std::make_unique<AnyDetector>(model, settings)) {}
 
 Session::Session(const Session& other) : Session(std::make_unique<AnyDetector>(*other.detector_)) {}
 
@@ -78,7 +90,8 @@ Session::~Session() = default;
 const Columns* Session::known_columns() {
   if (columns_) return &*columns_;
   std::vector<std::string> names = detector_->config().columns;
-  if (names.empty() && detector_->stats().total_processed > 0) {
+  const Statistics stats = detector_->stats();
+  if (names.empty() && (stats.total_processed > 0 || stats.is_ready())) {
     for (std::size_t i = 0; i < detector_->config().n_features; ++i) {
       names.push_back("f" + std::to_string(i));
     }
@@ -87,17 +100,39 @@ const Columns* Session::known_columns() {
   return &columns_.emplace(std::move(names));
 }
 
+template <class Names>
+std::vector<std::size_t> Session::order_of(const Names& names) {
+  const Columns* columns = names.empty() ? nullptr : known_columns();
+  if (columns == nullptr || in_order(columns->names(), names)) return {};
+  return columns->order(to_strings(names));
+}
+
 RowView Session::arranged(const Row& row) {
-  const Columns* columns = row.names.empty() ? nullptr : known_columns();
-  if (columns == nullptr || in_order(columns->names(), row.names)) return row.values;
-  const std::vector<std::size_t> order = columns->order(to_strings(row.names));
+  const std::vector<std::size_t> order = order_of(row.names);
+  if (order.empty()) return row.values;
   arranged_.resize(order.size());
   for (std::size_t i = 0; i < order.size(); ++i) arranged_[order[i]] = row.values[i];
   return arranged_;
 }
 
-template <class Names, class Use>
-void Session::name_columns(const Names& names, const Use& use) {
+CellRow Session::arranged_cells(const Row& row) {
+  const std::vector<std::size_t> order = order_of(row.names);
+  const auto place = [&](std::size_t column) { return order.empty() ? column : order[column]; };
+  cells_.resize(row.values.size());
+  for (std::size_t i = 0; i < cells_.size(); ++i) cells_[place(i)] = row.values[i];
+  for (const MarkedCell& one : row.marked) cells_[place(one.column)] = one.cell;
+  return cells_;
+}
+
+template <class Use>
+auto Session::with_arranged(const Row& row, const Use& use) {
+  if (has_schema_) return use(arranged_cells(row));
+  if (!row.marked.empty()) require_numbers(row);
+  return use(arranged(row));
+}
+
+template <class Names>
+AnyDetector Session::named(const Names& names) const {
   const std::size_t width = detector_->config().n_features;
   if (width != 0 && width != names.size()) {
     throw to_error(RowFault{ErrorCode::width_mismatch, 0, names.size(), width});
@@ -106,48 +141,70 @@ void Session::name_columns(const Names& names, const Use& use) {
   (void)Columns(columns);  // a name that comes twice is the row's error, not the settings'
   AnyDetector named(*detector_);
   named.name_columns(std::move(columns));
-  use(named);
-  *detector_ = std::move(named);
+  return named;
 }
 
 Result Session::process(const Row& row, std::optional<double> timestamp) {
   Result result;
   if (!row.names.empty() && known_columns() == nullptr) {
-    name_columns(row.names,
-                 [&](AnyDetector& named) { result = named.process(row.values, timestamp); });
+    AnyDetector fresh = named(row.names);
+    result = with_arranged(row, [&](auto values) { return fresh.process(values, timestamp); });
+    *detector_ = std::move(fresh);
   } else {
-    result = detector_->process(arranged(row), timestamp);
+    result = with_arranged(row, [&](auto values) { return detector_->process(values, timestamp); });
   }
   is_ready_ = result.scored;
   return result;
 }
 
-void Session::process_many(const Batch& batch, std::span<Result> results,
-                           std::span<const double> timestamps) {
-  const Columns* columns = batch.names.empty() ? nullptr : known_columns();
-  if (!batch.names.empty() && columns == nullptr) {
+template <class Use>
+void Session::with_arranged(const Batch& batch, const Use& use) {
+  if (!has_schema_) require_numbers(batch);
+  std::optional<AnyDetector> fresh;
+  if (!batch.names.empty() && known_columns() == nullptr) {
     if (batch.rows.empty()) throw to_error(RowFault{ErrorCode::batch_empty});
-    name_columns(batch.names,
-                 [&](AnyDetector& named) { named.process_many(batch.rows, results, timestamps); });
+    fresh.emplace(named(batch.names));
+  }
+  AnyDetector& detector = fresh ? *fresh : *detector_;
+  std::vector<std::size_t> order = order_of(batch.names);
+  if (has_schema_) {
+    BatchCells cells(batch, std::move(order));
+    use(detector, cells.rows());
     return;
   }
-  if (columns == nullptr || in_order(columns->names(), batch.names)) {
-    detector_->process_many(batch.rows, results, timestamps);
+  if (order.empty()) {
+    use(detector, batch.rows);
     return;
   }
-  const std::vector<std::size_t> order = columns->order(batch.names);
   Matrix arranged(batch.rows.n_rows(), order.size());
   for (std::size_t i = 0; i < arranged.n_rows(); ++i) {
     for (std::size_t j = 0; j < order.size(); ++j) arranged(i, order[j]) = batch.rows(i, j);
   }
-  detector_->process_many(arranged, results, timestamps);
+  use(detector, arranged.view());
 }
 
-Score Session::score(const Row& row) { return detector_->score(arranged(row)); }
+void Session::process_many(const Batch& batch, std::span<Result> results,
+                           std::span<const double> timestamps) {
+  with_arranged(batch, [&](AnyDetector& detector, const auto& rows) {
+    detector.process_many(rows, results, timestamps);
+    if (&detector != detector_.get()) *detector_ = std::move(detector);
+  });
+}
+
+void Session::check(const Batch& batch, std::span<const double> timestamps) {
+  with_arranged(batch, [&](const AnyDetector& detector, const auto& rows) {
+    detector.check(rows, timestamps);
+  });
+}
+
+Score Session::score(const Row& row) {
+  return with_arranged(row, [&](auto values) { return detector_->score(values); });
+}
 
 ExplainedScore Session::explain(const Row& row) {
-  const RowView values = arranged(row);
-  return {detector_->explain(values), detector_->score(values)};
+  return with_arranged(row, [&](auto values) {
+    return ExplainedScore{detector_->explain(values), detector_->score(values)};
+  });
 }
 
 void Session::retrain() { detector_->retrain(); }
@@ -155,6 +212,14 @@ void Session::retrain() { detector_->retrain(); }
 void Session::reset() noexcept {
   detector_->reset();
   is_ready_ = false;
+}
+
+std::optional<AnyTraining> Session::training() const { return detector_->training(); }
+
+bool Session::publish(const TrainedModel& model) { return detector_->publish(model); }
+
+bool Session::abandon_training(std::string_view why, std::optional<std::uint64_t> number) noexcept {
+  return detector_->abandon_training(why, number);
 }
 
 void Session::adopt() noexcept { detector_->adopt(); }

@@ -19,9 +19,13 @@
 #include "freshet/core/matrix_view.hpp"
 #include "freshet/core/result.hpp"
 #include "freshet/core/validate.hpp"
+#include "freshet/features/cell.hpp"
+#include "freshet/features/detail/encoder_layout.hpp"
+#include "freshet/features/encoding.hpp"
 #include "freshet/io/backend_registry.hpp"
 #include "freshet/io/detail/detector_interface.hpp"
 #include "freshet/io/json_fields.hpp"
+#include "freshet/io/trained_model.hpp"
 #include "freshet/stream/config.hpp"
 #include "freshet/stream/statistics.hpp"
 
@@ -38,9 +42,11 @@ namespace freshet {
 /// @endcode
 ///
 /// The fields are those of StreamingConfig, plus `backend` (default `"ecod"`) and
-/// `backend_params`. When neither `columns` nor `n_features` is set, the first row that is accepted
-/// decides the width. Otherwise as StreamingDetector, at the cost of one virtual call per row; what
-/// depends on the type of the model (`generation()`) is not offered.
+/// `backend_params`; `schema` is an object of the columns' encodings (`{"color": "onehot"}`, or
+/// `{"color": {"encoding": "onehot", "max_categories": 8}}`). When neither `columns` nor
+/// `n_features` is set, the first row that is accepted decides the width. Otherwise as
+/// StreamingDetector, at the cost of one virtual call per row; what depends on the type of the
+/// model (`generation()`) is not offered.
 class AnyDetector {
  public:
   /// @param executor where background training runs; `default_executor()` when null.
@@ -48,17 +54,40 @@ class AnyDetector {
   /// range.
   explicit AnyDetector(const nlohmann::json& settings, std::shared_ptr<Executor> executor = nullptr)
       : executor_(std::move(executor)) {
-    JsonReader reader(settings);
-    config_.visit_fields(reader);
-    reader("backend", backend_);
-    reader("backend_params", backend_parameters_);
-    reader.require_all_known();
+    read_settings(settings);
     if (config_.n_features == 0) config_.n_features = config_.columns.size();
     if (config_.n_features > 0) {
       start();
     } else {
       check_settings();
     }
+  }
+
+  /// Begins with a model that was trained elsewhere, whose memory it shares; see StreamingDetector.
+  /// @param settings  what is to be different from the model's own settings: neither the backend
+  ///                  and its parameters nor what makes features of a row
+  /// @throws ConfigurationError also for a setting that the model does not allow, and for a model
+  /// that was trained on categories with codes of their stream, which mean nothing elsewhere.
+  explicit AnyDetector(const TrainedModel& model,
+                       const nlohmann::json& settings = nlohmann::json::object(),
+                       std::shared_ptr<Executor> executor = nullptr)
+      : backend_(model.backend()),
+        backend_parameters_(model.backend_parameters()),
+        config_(model.config()),
+        executor_(std::move(executor)) {
+    read_settings(settings);
+    config_.validate();
+    model.require_same_features(backend_, config_);
+    require_parameter(
+        complete_parameters(backend_, backend_parameters_) == model.backend_parameters(),
+        "backend_params", "those that the model was trained with");
+    require_parameter(!learns(config_.schema), "schema",
+                      "without label, onehot and frequency in a detector that begins with a model");
+    detector_ = with_backend(backend_, backend_parameters_, [&](auto backend) {
+      const auto generation = model.generation<decltype(backend)>();
+      return iodetail::make_detector(StreamingDetector(backend, config_, *generation, executor_));
+    });
+    config_ = detector_->config();
   }
 
   /// `detector` with its type forgotten. Its snapshots can be restored when `Backends` lists B.
@@ -68,7 +97,7 @@ class AnyDetector {
     JsonWriter parameters;
     B(detector.backend()).visit_fields(parameters);
     backend_parameters_ = parameters.object();
-    detector_ = std::make_unique<iodetail::DetectorOf<B>>(std::move(detector));
+    detector_ = iodetail::make_detector(std::move(detector));
   }
 
   AnyDetector(const AnyDetector& other)
@@ -91,25 +120,40 @@ class AnyDetector {
     if (detector_ == nullptr) return process_first(row, timestamp);
     return detector_->process(row, timestamp);
   }
+  Result process(CellRow row, std::optional<double> timestamp = std::nullopt) {
+    if (detector_ == nullptr) return process_first(row, timestamp);
+    return detector_->process(row, timestamp);
+  }
 
   /// See StreamingDetector::process_many.
   void process_many(MatrixView rows, std::span<Result> results,
                     std::span<const double> timestamps = {}) {
-    if (detector_ == nullptr) {
-      require_rows(rows, std::max<std::size_t>(rows.n_columns(), 1), config_.columns);
-      AnyDetector started = with_width(rows.n_columns());
-      started.detector_->process_many(rows, results, timestamps);
-      *this = std::move(started);
-      return;
-    }
+    if (detector_ == nullptr) return process_first_many(rows, results, timestamps);
     detector_->process_many(rows, results, timestamps);
+  }
+  void process_many(const CellRows& rows, std::span<Result> results,
+                    std::span<const double> timestamps = {}) {
+    if (detector_ == nullptr) return process_first_many(rows, results, timestamps);
+    detector_->process_many(rows, results, timestamps);
+  }
+
+  /// See StreamingDetector::check.
+  void check(MatrixView rows, std::span<const double> timestamps = {}) const {
+    if (detector_ == nullptr) return with_width_of(rows).check(rows, timestamps);
+    detector_->check(rows, timestamps);
+  }
+  void check(const CellRows& rows, std::span<const double> timestamps = {}) const {
+    if (detector_ == nullptr) return with_width_of(rows).check(rows, timestamps);
+    detector_->check(rows, timestamps);
   }
 
   /// See StreamingDetector::score.
   [[nodiscard]] Score score(RowView row) const { return started().score(row); }
+  [[nodiscard]] Score score(CellRow row) const { return started().score(row); }
 
   /// See StreamingDetector::explain.
   [[nodiscard]] std::vector<double> explain(RowView row) const { return started().explain(row); }
+  [[nodiscard]] std::vector<double> explain(CellRow row) const { return started().explain(row); }
 
   /// For every entry of `explain`, the column its feature comes from.
   [[nodiscard]] std::vector<std::size_t> feature_columns() const {
@@ -125,6 +169,32 @@ class AnyDetector {
   [[nodiscard]] bool retrain_due() const noexcept {
     return detector_ != nullptr && detector_->retrain_due();
   }
+
+  /// See StreamingDetector::training.
+  [[nodiscard]] std::optional<AnyTraining> training() const {
+    return detector_ == nullptr ? std::nullopt : detector_->training();
+  }
+  /// See StreamingDetector::publish. The memory of the model is shared.
+  /// @throws ConfigurationError when it was trained on other features or on columns of other names;
+  /// NotReadyError while the width is not known.
+  bool publish(const TrainedModel& model) {
+    iodetail::DetectorInterface& detector = started();
+    model.require_same_features(backend_, config_);
+    const std::vector<std::string>& columns = model.config().columns;
+    require_parameter(columns.empty() || config_.columns.empty() || columns == config_.columns,
+                      "columns", "those that the model was trained on, in their order");
+    return detector.publish(model);
+  }
+  /// See StreamingDetector::abandon_training.
+  bool abandon_training(std::string_view why,
+                        std::optional<std::uint64_t> number = std::nullopt) noexcept {
+    return detector_ != nullptr && detector_->abandon_training(why, number);
+  }
+  /// The active model, or none while there is none.
+  [[nodiscard]] std::optional<TrainedModel> model() const {
+    return detector_ == nullptr ? std::nullopt : detector_->model();
+  }
+
   /// See StreamingDetector::wait.
   void wait() {
     if (detector_ != nullptr) detector_->wait();
@@ -149,12 +219,12 @@ class AnyDetector {
     return stats;
   }
 
-  /// Names the columns of a detector that has seen no row yet.
-  /// @throws ConfigurationError after the first row, and unless the names differ from each other
+  /// Names the columns of a detector that has seen no row yet and has no model.
+  /// @throws ConfigurationError if it has, and unless the names differ from each other
   /// and match the width, if that is set.
   void name_columns(std::vector<std::string> names) {
     const Statistics before = stats();
-    require_parameter(before.total_processed + before.dropped == 0, "columns",
+    require_parameter(before.total_processed + before.dropped == 0 && !before.is_ready(), "columns",
                       "named before the first row");
     AnyDetector named(*this);
     named.config_.columns = std::move(names);
@@ -168,11 +238,7 @@ class AnyDetector {
 
   /// All settings as JSON, from which an equal detector can be made.
   [[nodiscard]] nlohmann::json settings() const {
-    JsonWriter writer;
-    StreamingConfig(config_).visit_fields(writer);
-    writer("backend", backend_);
-    writer("backend_params", complete_parameters(backend_, backend_parameters_));
-    return writer.object();
+    return settings_json(config_, backend_, complete_parameters(backend_, backend_parameters_));
   }
 
   /// What a snapshot of this type of detector is called.
@@ -214,17 +280,27 @@ class AnyDetector {
   /// Something to restore into.
   explicit AnyDetector(std::shared_ptr<Executor> executor) : executor_(std::move(executor)) {}
 
+  void read_settings(const nlohmann::json& settings) {
+    JsonReader reader(settings);
+    config_.visit_fields(reader);
+    reader("backend", backend_);
+    reader("backend_params", backend_parameters_);
+    reader.require_all_known();
+  }
+
   /// Throws what starting would, before the width is known.
   void check_settings() const {
     StreamingConfig checked = config_;
-    checked.n_features = 1;
+    checked.n_features = std::max<std::size_t>(config_.schema.size(), 1);
+    for (const ColumnEncoding& column : config_.schema) checked.columns.push_back(column.column);
+    freshet::validate(config_.schema);  // before what would be said of the columns
     (void)make(checked);
   }
 
   [[nodiscard]] std::unique_ptr<iodetail::DetectorInterface> make(
       const StreamingConfig& config) const {
     return with_backend(backend_, backend_parameters_, [&](auto backend) {
-      return iodetail::make_detector(std::move(backend), config, executor_);
+      return iodetail::make_detector(StreamingDetector(std::move(backend), config, executor_));
     });
   }
 
@@ -236,17 +312,34 @@ class AnyDetector {
   [[nodiscard]] AnyDetector with_width(std::size_t n_features) const {
     AnyDetector wide(*this);
     if (wide.config_.n_features == 0) wide.config_.n_features = n_features;
+    // That a column of the schema is missing is now the rows' error, not the settings'.
+    featuresdetail::require_schema_columns(config_.schema, wide.config_.column_names());
     wide.start();
     return wide;
   }
 
-  Result process_first(RowView row, std::optional<double> timestamp) {
-    const std::size_t width = std::max<std::size_t>(row.size(), 1);
-    if (const auto fault = find_fault(row, width)) throw to_error(*fault);
+  template <class Rows>
+  [[nodiscard]] AnyDetector with_width_of(const Rows& rows) const {
+    if (rows.empty()) throw to_error(RowFault{ErrorCode::batch_empty});
+    if (rows.n_columns() == 0) throw to_error(RowFault{ErrorCode::width_mismatch, 0, 0, 1});
+    return with_width(rows.n_columns());
+  }
+
+  template <class Row>
+  Result process_first(Row row, std::optional<double> timestamp) {
+    if (row.empty()) throw to_error(RowFault{ErrorCode::width_mismatch, 0, 0, 1});
     AnyDetector started = with_width(row.size());
     const Result result = started.detector_->process(row, timestamp);
     *this = std::move(started);
     return result;
+  }
+
+  template <class Rows>
+  void process_first_many(const Rows& rows, std::span<Result> results,
+                          std::span<const double> timestamps) {
+    AnyDetector started = with_width_of(rows);
+    started.detector_->process_many(rows, results, timestamps);
+    *this = std::move(started);
   }
 
   [[nodiscard]] iodetail::DetectorInterface& started() const {

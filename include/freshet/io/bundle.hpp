@@ -22,6 +22,7 @@
 #include "freshet/core/error.hpp"
 #include "freshet/io/detail/bundle_json.hpp"
 #include "freshet/io/safetensors.hpp"
+#include "freshet/io/trained_model.hpp"
 #include "freshet/io/verified_directory.hpp"
 #include "freshet/stream/streaming_detector.hpp"
 #include "freshet/version.hpp"
@@ -68,6 +69,7 @@ struct Bundle {
     StreamingConfig config;
     config.n_features = columns.size();
     config.columns = columns;
+    config.shingle = model.window();
     config.min_samples = std::max(config.min_samples, model.window() + 1);
     config.window_size = std::max(config.window_size, config.min_samples);
     config.normalization = Normalization::raw;
@@ -154,9 +156,13 @@ inline void save_bundle(const std::filesystem::path& directory, const Bundle& bu
     const Bundle& bundle, StreamingConfig config, std::shared_ptr<Executor> executor = nullptr) {
   require_parameter(config.normalization == Normalization::raw, "normalization",
                     "\"raw\" for a detector that begins with a bundle");
-  Bundle used = bundle;
-  if (config.threshold) used.threshold = *config.threshold;
-  return {used.backend, std::move(config), used.generation(), std::move(executor)};
+  return {bundle.backend, std::move(config), bundle.generation(), std::move(executor)};
+}
+
+/// The bundle's model with its settings, for a detector whose backend is chosen at run time.
+[[nodiscard]] inline TrainedModel trained_model(const Bundle& bundle) {
+  return {bundle.backend, bundle.streaming_config(),
+          std::make_shared<const Generation<LstmAutoencoder>>(bundle.generation())};
 }
 
 /// The same with the bundle's own settings.

@@ -4,6 +4,7 @@
 
 #include "freshet/backends/dtype.hpp"
 #include "freshet/backends/variant.hpp"
+#include "freshet/features/encoding.hpp"
 #include "freshet/scaling/scaler.hpp"
 #include "freshet/stream/config.hpp"
 #include "freshet/threshold/normalizer.hpp"
@@ -22,10 +23,14 @@ constexpr auto enum_values(Scaling /*tag*/) noexcept {
   return std::array{Scaling::none, Scaling::standard, Scaling::min_max, Scaling::robust};
 }
 constexpr auto enum_values(Retrain /*tag*/) noexcept {
-  return std::array{Retrain::inline_, Retrain::background, Retrain::manual};
+  return std::array{Retrain::inline_, Retrain::background, Retrain::manual, Retrain::hosted};
 }
 constexpr auto enum_values(OutOfOrder /*tag*/) noexcept {
   return std::array{OutOfOrder::error, OutOfOrder::drop};
+}
+constexpr auto enum_values(Encoding /*tag*/) noexcept {
+  return std::array{Encoding::numeric, Encoding::hash,   Encoding::label,
+                    Encoding::onehot,  Encoding::binary, Encoding::frequency};
 }
 constexpr auto enum_values(Dtype /*tag*/) noexcept {
   return std::array{Dtype::float32, Dtype::float64};

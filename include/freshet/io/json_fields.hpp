@@ -18,7 +18,9 @@
 
 #include "freshet/backends/bin_count.hpp"
 #include "freshet/core/error.hpp"
+#include "freshet/features/encoding.hpp"
 #include "freshet/io/enum_values.hpp"
+#include "freshet/stream/config.hpp"
 
 /// @file
 /// Settings from and to a JSON object, with errors that name the field.
@@ -62,6 +64,10 @@ class JsonReader {
     return {ErrorCode::parameter_type, field + " must be " + expected, field, expected};
   }
 
+  static void read(const nlohmann::json& json, const std::string& field, bool& value) {
+    if (!json.is_boolean()) throw type_error(field, "true or false");
+    value = json.get<bool>();
+  }
   static void read(const nlohmann::json& json, const std::string& field, double& value) {
     if (!json.is_number()) throw type_error(field, "a number");
     value = json.get<double>();
@@ -94,6 +100,26 @@ class JsonReader {
     } else {
       throw type_error(field, "an integer of at least 2 or \"auto\"");
     }
+  }
+  /// Of each column the name of its encoding, or an object with `encoding` and what else it takes.
+  static void read(const nlohmann::json& json, const std::string& field, Schema& value) {
+    if (!json.is_object()) throw type_error(field, "an object of encodings by column");
+    Schema schema;
+    for (const auto& [name, encoding] : json.items()) {
+      ColumnEncoding& column = schema.emplace_back();
+      column.column = name;
+      const std::string own_field = field + "." + name;
+      if (!encoding.is_object()) {
+        read(encoding, own_field, column.encoding);
+        continue;
+      }
+      JsonReader reader(encoding, own_field + ".");
+      reader("max_categories", column.max_categories);
+      reader.known_.insert("encoding");
+      reader.require_all_known();
+      read(encoding.value("encoding", nlohmann::json()), own_field, column.encoding);
+    }
+    value = std::move(schema);
   }
   template <class T>
     requires std::is_enum_v<T>
@@ -152,6 +178,16 @@ class JsonWriter {
   static nlohmann::json to_json(const BinCount& bins) {
     return bins.is_automatic() ? nlohmann::json("auto") : nlohmann::json(bins.value());
   }
+  static nlohmann::json to_json(const Schema& schema) {
+    nlohmann::json json;  // null, unless a column is named
+    for (const ColumnEncoding& column : schema) {
+      nlohmann::json& encoding = json[column.column];
+      encoding = to_string(column.encoding);
+      if (!column.max_categories) continue;
+      encoding = {{"encoding", encoding}, {"max_categories", *column.max_categories}};
+    }
+    return json;
+  }
   template <class T>
   static nlohmann::json to_json(const std::optional<T>& value) {
     return value ? to_json(*value) : nlohmann::json();
@@ -159,5 +195,15 @@ class JsonWriter {
 
   nlohmann::json object_ = nlohmann::json::object();
 };
+
+/// The settings of a detector whose backend is chosen by name.
+[[nodiscard]] inline nlohmann::json settings_json(StreamingConfig config, std::string_view backend,
+                                                  const nlohmann::json& backend_parameters) {
+  JsonWriter writer;
+  config.visit_fields(writer);
+  writer("backend", backend);
+  writer("backend_params", backend_parameters);
+  return writer.object();
+}
 
 }  // namespace freshet

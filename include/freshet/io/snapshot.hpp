@@ -25,7 +25,7 @@
 namespace freshet {
 
 /// The layout of the bytes; a library reads snapshots of its own layout only.
-inline constexpr std::uint32_t snapshot_format = 1;
+inline constexpr std::uint32_t snapshot_format = 2;
 
 namespace iodetail {
 
@@ -106,10 +106,13 @@ struct SnapshotHeader {
 
 /// The whole state of `detector`, including a training that is running, as bytes. Not while
 /// another thread changes the detector. O(size of the window and the model).
-/// @tparam Detector StreamingDetector of a backend that can be serialized, or AnyDetector.
+/// @tparam Detector StreamingDetector of a backend that can be serialized, AnyDetector, or
+/// TrainedModel: a model alone.
 template <class Detector>
 [[nodiscard]] std::vector<std::byte> snapshot(Detector& detector) {
-  detector.adopt();  // a training that has ended is part of the state as its model
+  if constexpr (requires { detector.adopt(); }) {
+    detector.adopt();  // a training that has ended is part of the state as its model
+  }
   ArchiveWriter state;
   state(Detector::snapshot_kind(), detector);
   iodetail::SnapshotHeader header;
@@ -122,7 +125,8 @@ template <class Detector>
 }
 
 /// A detector that goes on as the one did of which `bytes` are a snapshot: every later result is
-/// the same to the bit. A training that was running is begun again on `executor`.
+/// the same to the bit. A training that was running is begun again on `executor`; one that waited
+/// for the host waits for it again.
 /// @throws SnapshotError when the bytes are truncated, damaged, of another format or of another
 /// type of detector.
 template <class Detector>
@@ -133,10 +137,10 @@ template <class Detector>
     std::string kind;
     reader(kind);
     if (kind != Detector::snapshot_kind()) {
-      throw SnapshotError(ErrorCode::snapshot_mismatch,
-                          "the snapshot is of a detector of kind \"" + kind + "\", not \"" +
-                              Detector::snapshot_kind() + "\"",
-                          "kind", Detector::snapshot_kind());
+      throw SnapshotError(
+          ErrorCode::snapshot_mismatch,
+          "the snapshot is of kind \"" + kind + "\", not \"" + Detector::snapshot_kind() + "\"",
+          "kind", Detector::snapshot_kind());
     }
     Detector detector = Detector::read(reader, std::move(executor));
     reader.require(reader.remaining() == 0, "end");

@@ -11,6 +11,7 @@
 
 #include "freshet/core/concepts.hpp"
 #include "freshet/core/error.hpp"
+#include "freshet/features/encoding.hpp"
 #include "freshet/scaling/scaler.hpp"
 #include "freshet/threshold/normalizer.hpp"
 
@@ -28,15 +29,21 @@ enum class Retrain : std::uint8_t {
   background,
   /// Only when the host calls `retrain()`, the first one too.
   manual,
+  /// Whenever and wherever the host runs what `training()` hands it, until the host publishes the
+  /// model; the first one on the calling thread. Fully deterministic, given the rows between which
+  /// the host publishes.
+  hosted,
 };
 
-/// The name used in configurations: "inline", "background" or "manual".
+/// The name used in configurations: "inline", "background", "manual" or "hosted".
 [[nodiscard]] constexpr std::string_view to_string(Retrain retrain) noexcept {
   switch (retrain) {
     case Retrain::inline_:
       return "inline";
     case Retrain::manual:
       return "manual";
+    case Retrain::hosted:
+      return "hosted";
     case Retrain::background:
       break;
   }
@@ -87,6 +94,18 @@ struct StreamingConfig {
   Seed seed = 0;
   /// The columns' names; none, or `n_features` different ones.
   std::vector<std::string> columns = {};
+  /// How columns that are no numbers become numbers, and which; see Encoder. Features are made of
+  /// all that it yields.
+  Schema schema = {};
+
+  /// The columns' names; f0, f1, … when they have none.
+  [[nodiscard]] std::vector<std::string> column_names() const {
+    std::vector<std::string> names = columns;
+    for (std::size_t i = names.size(); i < n_features; ++i) {
+      names.emplace_back("f").append(std::to_string(i));
+    }
+    return names;
+  }
 
   /// Throws ConfigurationError for the first setting that is out of its range.
   void validate() const {
@@ -103,6 +122,10 @@ struct StreamingConfig {
                       "one name for each of the n_features columns");
     require_parameter(std::set(columns.begin(), columns.end()).size() == columns.size(), "columns",
                       "names that differ from each other");
+    freshet::validate(schema);
+    if (schema.empty()) return;
+    const ColumnEncoding* missing = find_missing(schema, column_names());
+    if (missing != nullptr) require_parameter(false, missing->field(), "of one of the columns");
   }
 
   friend bool operator==(const StreamingConfig&, const StreamingConfig&) = default;
@@ -113,6 +136,7 @@ struct StreamingConfig {
   void visit_fields(Visitor&& visitor) {
     visitor("n_features", n_features);
     visitor("columns", columns);
+    visitor("schema", schema);
     visitor("min_samples", min_samples);
     visitor("retrain_interval", retrain_interval);
     visitor("window_size", window_size);
@@ -133,7 +157,7 @@ struct StreamingConfig {
   void serialize(Archive& archive) {
     visit_fields([&archive](const char* /*name*/, auto& setting) { archive(setting); });
     archive.require(normalization <= Normalization::raw && scaler <= Scaling::robust &&
-                        retrain <= Retrain::manual && out_of_order <= OutOfOrder::drop,
+                        retrain <= Retrain::hosted && out_of_order <= OutOfOrder::drop,
                     "settings");
   }
 };

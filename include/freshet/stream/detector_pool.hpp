@@ -88,6 +88,23 @@ class DetectorPool {
                              "the id of a stream that has had a row");
   }
 
+  /// As `with_existing`, but with a detector that is made for this call only when there is no such
+  /// stream: to ask what would become of its first row.
+  template <class Use>
+  auto with_existing_or_fresh(std::string_view stream_id, Use&& use) const {
+    if (const std::shared_ptr<Stream> stream = find(stream_id)) {
+      const std::lock_guard lock(stream->mutex);
+      if (!stream->removed) return use(stream->detector);
+    }
+    Detector fresh = make_();
+    return use(fresh);
+  }
+
+  /// Makes `detector` the stream `stream_id`. @return false when there is one already.
+  bool add(std::string_view stream_id, Detector detector) {
+    return insert(stream_id, std::make_shared<Stream>(std::move(detector)));
+  }
+
   /// Puts `detector` in place as `stream_id`, for example one that was restored.
   void insert_or_assign(std::string_view stream_id, Detector detector) {
     for (;;) {

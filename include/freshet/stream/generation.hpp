@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <stop_token>
@@ -31,12 +32,14 @@ struct Score {
 };
 
 /// A trained model with all that belongs to it: fitted from the same rows, published and replaced
-/// together. Immutable once made, so that any number of threads may score with it.
+/// together. Immutable once made, so that any number of threads may score with it. Copies share the
+/// model's memory.
 template <Backend B>
 class Generation {
  public:
   using Model = typename B::Model;
 
+  /// Something to restore into.
   Generation() = default;
 
   /// Trains on `rows` (`n_rows` × features, after shingling). A pure function of its arguments but
@@ -49,7 +52,7 @@ class Generation {
              const Generation* previous = nullptr, const std::stop_token& stop = {})
       : version_(number), n_rows_(rows.n_rows()) {
     const auto began = std::chrono::steady_clock::now();
-    const Model* previous_model = previous == nullptr ? nullptr : &previous->model_;
+    const Model* previous_model = previous == nullptr ? nullptr : previous->model_.get();
     if (config.scaler == Scaling::none) {
       train(backend, config, rows, previous_model, stop);
     } else {
@@ -64,20 +67,34 @@ class Generation {
   Generation(Model model, const Normalizer& normalizer, double threshold, std::size_t n_rows)
       : version_(1),
         n_rows_(n_rows),
-        model_(std::move(model)),
+        model_(std::make_shared<const Model>(std::move(model))),
         normalizer_(normalizer),
         threshold_(threshold) {}
 
+  /// The same under another number, in the same memory.
+  [[nodiscard]] Generation with_version(std::uint64_t number) const {
+    Generation renumbered(*this);
+    renumbered.version_ = number;
+    return renumbered;
+  }
+
+  /// The same with another threshold, in the same memory.
+  [[nodiscard]] Generation with_threshold(double threshold) const {
+    Generation stricter(*this);
+    stricter.threshold_ = threshold;
+    return stricter;
+  }
+
   /// Counted from 1 within a detector.
   [[nodiscard]] std::uint64_t version() const noexcept { return version_; }
-  [[nodiscard]] const Model& model() const noexcept { return model_; }
+  [[nodiscard]] const Model& model() const noexcept { return *model_; }
   [[nodiscard]] const Normalizer& normalizer() const noexcept { return normalizer_; }
   /// Scores above it are anomalies.
   [[nodiscard]] double threshold() const noexcept { return threshold_; }
   /// The rows it was trained on.
   [[nodiscard]] std::size_t n_rows() const noexcept { return n_rows_; }
   /// The width of the rows it scores: features times shingle.
-  [[nodiscard]] std::size_t n_features() const noexcept { return model_.n_features(); }
+  [[nodiscard]] std::size_t n_features() const noexcept { return model_->n_features(); }
   /// How long the training took, in seconds.
   [[nodiscard]] double fit_seconds() const noexcept { return fit_seconds_; }
 
@@ -86,7 +103,7 @@ class Generation {
   [[nodiscard]] Score score(RowView features) const noexcept {
     assert(features.size() == n_features());
     Score verdict;
-    verdict.raw_score = model_.score(scaled(features));
+    verdict.raw_score = model_->score(scaled(features));
     verdict.score = normalizer_(verdict.raw_score);
     verdict.is_anomaly = verdict.score > threshold_;
     return verdict;
@@ -96,29 +113,37 @@ class Generation {
   void explain(RowView features, std::span<double> contributions) const noexcept
     requires ExplainableModel<Model>
   {
-    model_.explain(scaled(features), contributions);
+    model_->explain(scaled(features), contributions);
   }
 
   /// Reads or writes the generation; see io/archive.hpp.
   template <class Archive>
   void serialize(Archive& archive) {
-    archive(version_, n_rows_, fit_seconds_, scaler_, model_, normalizer_, threshold_);
-    archive.require(!scaler_ || scaler_->n_features() == model_.n_features(), "scaler width");
+    archive(version_, n_rows_, fit_seconds_, scaler_);
+    if constexpr (Archive::is_reading) {
+      Model model;
+      archive(model);
+      model_ = std::make_shared<const Model>(std::move(model));
+    } else {
+      archive(*model_);
+    }
+    archive(normalizer_, threshold_);
+    archive.require(!scaler_ || scaler_->n_features() == n_features(), "scaler width");
   }
 
  private:
   void train(const B& backend, const StreamingConfig& config, MatrixView rows,
              [[maybe_unused]] const Model* previous, [[maybe_unused]] const std::stop_token& stop) {
     if constexpr (WarmStartBackend<B>) {
-      model_ = backend.fit(rows, config.seed, previous, {stop});
+      model_ = std::make_shared<const Model>(backend.fit(rows, config.seed, previous, {stop}));
     } else {
-      model_ = backend.fit(rows, config.seed);
+      model_ = std::make_shared<const Model>(backend.fit(rows, config.seed));
     }
     if constexpr (KeepsTrainingScores<Model>) {
-      calibrate(config, model_.training_scores());
+      calibrate(config, model_->training_scores());
     } else {
       std::vector<double> scores(rows.n_rows());
-      for (std::size_t i = 0; i < scores.size(); ++i) scores[i] = model_.score(rows.row(i));
+      for (std::size_t i = 0; i < scores.size(); ++i) scores[i] = model_->score(rows.row(i));
       calibrate(config, scores);
     }
   }
@@ -140,7 +165,7 @@ class Generation {
   std::size_t n_rows_ = 0;
   double fit_seconds_ = 0.0;
   std::optional<AffineTransform> scaler_;
-  Model model_;
+  std::shared_ptr<const Model> model_ = std::make_shared<const Model>();
   Normalizer normalizer_;
   double threshold_ = 0.0;
 };

@@ -10,6 +10,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -19,26 +20,31 @@
 #include "freshet/core/matrix_view.hpp"
 #include "freshet/core/result.hpp"
 #include "freshet/core/validate.hpp"
+#include "freshet/features/cell.hpp"
+#include "freshet/features/encoder.hpp"
 #include "freshet/features/feature_map.hpp"
 #include "freshet/stream/config.hpp"
 #include "freshet/stream/generation.hpp"
 #include "freshet/stream/sliding_window.hpp"
 #include "freshet/stream/statistics.hpp"
 #include "freshet/stream/trainer.hpp"
+#include "freshet/stream/training.hpp"
 
 /// @file
 /// Rows in, verdicts out.
 
 namespace freshet {
 
-/// Turns a stream of rows into verdicts: engineers features, scores each row with the active
-/// model, keeps the last rows and trains the next model from them.
+/// Turns a stream of rows into verdicts: encodes what is no number, engineers features, scores each
+/// row with the active model, keeps the last rows and trains the next model from them.
 ///
 /// A row is checked completely, then scored with the active model, then kept and counted; a row
 /// that is refused leaves no trace. The row that completes `min_samples` starts the first training
 /// and is itself not scored. The first training runs on the calling thread, so that the next row
 /// is scored; later ones run where `StreamingConfig::retrain` says, and their models are adopted
 /// between two rows. With `Retrain::manual` every training, the first too, waits for `retrain()`.
+/// With `Retrain::hosted` later trainings are handed to the host by `training()`, and their models
+/// come back by `publish()`: what scores a row then depends on the order of calls and nothing else.
 ///
 /// Threads: one at a time may call what changes the detector. `generation()` may be called from
 /// any thread at any time; it never waits, neither for training nor for `process`.
@@ -52,22 +58,26 @@ class StreamingDetector {
   /// @throws ConfigurationError naming the setting that is out of range.
   explicit StreamingDetector(B backend, StreamingConfig config,
                              std::shared_ptr<Executor> executor = nullptr)
-      : features_(checked_features(backend, config)),
+      : encoder_(checked_encoder(backend, config)),
+        features_(encoder_.n_outputs(), config.rolling_windows, config.lag_periods),
         window_(config.window_size, features_.n_features()),
-        trainer_(std::move(backend), std::move(config), std::move(executor)) {}
+        trainer_(std::move(backend), std::move(config), std::move(executor)) {
+    make_room();
+  }
 
   /// Begins with a model that was trained elsewhere. Rows are scored as soon as there are enough of
-  /// them for a shingle; until then the detector is collecting.
+  /// them for a shingle; until then the detector is collecting. A threshold in the settings
+  /// replaces the model's.
   /// @throws ConfigurationError also when the model scores rows of another width.
-  StreamingDetector(B backend, StreamingConfig config, Generation<B> generation,
+  StreamingDetector(B backend, StreamingConfig config, const Generation<B>& generation,
                     std::shared_ptr<Executor> executor = nullptr)
-      : features_(checked_features(backend, config)),
+      : encoder_(checked_encoder(backend, config)),
+        features_(encoder_.n_outputs(), config.rolling_windows, config.lag_periods),
         window_(config.window_size, features_.n_features()),
-        trainer_(std::move(backend), std::move(config), std::move(executor),
-                 std::move(generation)) {
-    require_parameter(
-        trainer_.active()->n_features() == features_.n_features() * this->config().shingle,
-        "n_features", "as many features times shingle as the model scores");
+        trainer_(std::move(backend), config, std::move(executor),
+                 generation.with_threshold(config.threshold.value_or(generation.threshold()))) {
+    require_same_width(generation);
+    make_room();
   }
 
   /// Scores a row, then keeps it. Allocates only when a training begins.
@@ -76,18 +86,34 @@ class StreamingDetector {
   /// @throws DataError naming row and column, the detector being unchanged.
   Result process(RowView row, std::optional<double> timestamp = std::nullopt) {
     const Outcome outcome = try_process(row, timestamp);
-    if (!outcome) throw to_error(outcome.error(), config().columns);
-    return *outcome;
+    if (outcome) return *outcome;
+    if (has_schema()) encoder_.require_row(std::vector<Cell>(row.begin(), row.end()));
+    throw to_error(outcome.error(), config().columns);
+  }
+
+  /// The same for a row that is encoded by the schema first. Allocates for categories that are new.
+  Result process(CellRow row, std::optional<double> timestamp = std::nullopt) {
+    const Outcome outcome = try_process(row, timestamp);
+    if (outcome) return *outcome;
+    encoder_.require_row(row);  // throws, unless it was the timestamp
+    throw to_error(outcome.error(), config().columns);
   }
 
   /// As `process`, but says why a row is refused instead of throwing.
   Outcome try_process(RowView row, std::optional<double> timestamp = std::nullopt) noexcept {
-    if (const auto fault = find_fault(row, config().n_features)) return *fault;
-    if (timestamp) {
-      if (const auto fault = timestamp_fault(*timestamp, last_timestamp_, 0)) return *fault;
-      return accept_or_drop(row, *timestamp);
+    if (has_schema()) {
+      if (row.size() != cells_.size()) {
+        return RowFault{ErrorCode::width_mismatch, 0, row.size(), cells_.size()};
+      }
+      std::copy(row.begin(), row.end(), cells_.begin());
+      return try_process(CellRow(cells_), timestamp);
     }
-    return accept(row);
+    if (const auto fault = find_fault(row, config().n_features)) return *fault;
+    return accept_at(row, timestamp);
+  }
+  Outcome try_process(CellRow row, std::optional<double> timestamp = std::nullopt) noexcept {
+    if (const auto fault = encoder_.find_fault(row)) return *fault;
+    return accept_at(row, timestamp);
   }
 
   /// Processes rows in order. All of them are checked before the first is processed, so that a
@@ -98,18 +124,29 @@ class StreamingDetector {
   /// results or timestamps than rows.
   void process_many(MatrixView rows, std::span<Result> results,
                     std::span<const double> timestamps = {}) {
+    if (has_schema()) return process_many(CellRows(rows), results, timestamps);
+    accept_all(rows, results, timestamps);
+  }
+  void process_many(const CellRows& rows, std::span<Result> results,
+                    std::span<const double> timestamps = {}) {
+    accept_all(rows, results, timestamps);
+  }
+
+  /// Throws what `process_many` would for these rows, and changes nothing.
+  void check(MatrixView rows, std::span<const double> timestamps = {}) const {
+    if (has_schema()) return check(CellRows(rows), timestamps);
     require_rows(rows, config().n_features, config().columns);
-    require_one_per_row("results", results.size(), rows.n_rows());
     require_timestamps(timestamps, rows.n_rows());
-    for (std::size_t i = 0; i < rows.n_rows(); ++i) {
-      results[i] =
-          timestamps.empty() ? accept(rows.row(i)) : accept_or_drop(rows.row(i), timestamps[i]);
-    }
+  }
+  void check(const CellRows& rows, std::span<const double> timestamps = {}) const {
+    encoder_.require_rows(rows);
+    require_timestamps(timestamps, rows.n_rows());
   }
 
   /// What the active model would score `row` if it came next; nothing is kept. Allocates.
   /// @throws DataError for a row that `process` would refuse; NotReadyError without a model.
   [[nodiscard]] Score score(RowView row) const { return ready_generation().score(peek(row)); }
+  [[nodiscard]] Score score(CellRow row) const { return ready_generation().score(peek(row)); }
 
   /// What each feature of `row` would add to its raw score if it came next: one value per name in
   /// `feature_names()`, the rows of a shingle summed up. Nothing is kept. Allocates.
@@ -117,20 +154,17 @@ class StreamingDetector {
   [[nodiscard]] std::vector<double> explain(RowView row) const
     requires ExplainableModel<typename B::Model>
   {
-    const Generation<B>& generation = ready_generation();
-    const std::vector<double> features = peek(row);
-    std::vector<double> contributions(features.size());
-    generation.explain(features, contributions);
-    const std::size_t width = features_.n_features();
-    for (std::size_t i = width; i < contributions.size(); ++i) {
-      contributions[i % width] += contributions[i];
-    }
-    contributions.resize(width);
-    return contributions;
+    return explain_features(ready_generation(), peek(row));
+  }
+  [[nodiscard]] std::vector<double> explain(CellRow row) const
+    requires ExplainableModel<typename B::Model>
+  {
+    return explain_features(ready_generation(), peek(row));
   }
 
   /// Trains on the window now: on the calling thread, or, once there is a model and with
-  /// `Retrain::background`, on the executor as soon as no other training of this detector runs.
+  /// `Retrain::background`, on the executor as soon as no other training of this detector runs;
+  /// with `Retrain::hosted`, by the host as soon as it is done with the one before.
   /// @throws NotReadyError with fewer than `min_samples` rows; FitError when training on the
   /// calling thread fails, the model at hand staying active.
   void retrain() { trainer_.retrain(window_.view()); }
@@ -138,7 +172,41 @@ class StreamingDetector {
   /// Whether a training is due by the number of rows: what a host with `Retrain::manual` asks.
   [[nodiscard]] bool retrain_due() const noexcept { return trainer_.due(window_.size()); }
 
-  /// Blocks until no training is running and its model is active.
+  /// With `Retrain::hosted`, the training that is due and not published or abandoned, else null.
+  /// It trains on the window as it was at the row that made it due.
+  [[nodiscard]] std::shared_ptr<const Training<B>> training() const noexcept {
+    return trainer_.pending();
+  }
+
+  /// Makes a model that was trained elsewhere the active one, if its version is the active one's
+  /// plus 1 (1 while there is none); a training that was to yield this version is dropped. A
+  /// threshold in the settings replaces the model's.
+  /// @return whether it did; if not, nothing has changed.
+  /// @throws ConfigurationError when the model scores rows of another width.
+  bool publish(std::shared_ptr<const Generation<B>> generation) {
+    require_same_width(*generation);
+    const double threshold = config().threshold.value_or(generation->threshold());
+    if (threshold != generation->threshold()) {
+      generation = std::make_shared<const Generation<B>>(generation->with_threshold(threshold));
+    }
+    if (!trainer_.publish(std::move(generation))) return false;
+    trainer_.begin_requested(window_.view());
+    return true;
+  }
+
+  /// Gives up the training that `training()` hands out: it is counted as failed because of `why`,
+  /// and tried again with the rows of the next interval.
+  /// @param number  its version, to give up no other one
+  /// @return whether there was one.
+  bool abandon_training(std::string_view why,
+                        std::optional<std::uint64_t> number = std::nullopt) noexcept {
+    if (!trainer_.abandon(why, number)) return false;
+    trainer_.begin_requested(window_.view());
+    return true;
+  }
+
+  /// Blocks until no training is running and its model is active; never for one that waits for the
+  /// host.
   void wait() noexcept { trainer_.wait(window_.view()); }
 
   /// Makes the model of a training that has ended the active one without waiting for the next row.
@@ -153,6 +221,7 @@ class StreamingDetector {
 
   /// Back to cold start: rows, features, model and counters are gone, the settings stay.
   void reset() noexcept {
+    encoder_.reset();
     features_.reset();
     window_.clear();
     trainer_.reset();
@@ -192,10 +261,18 @@ class StreamingDetector {
 
   [[nodiscard]] const B& backend() const noexcept { return trainer_.backend(); }
   [[nodiscard]] const StreamingConfig& config() const noexcept { return trainer_.config(); }
+  /// What the schema makes of rows; without one they stay as they are.
+  [[nodiscard]] const Encoder& encoder() const noexcept { return encoder_; }
+  /// What is made of encoded rows.
   [[nodiscard]] const FeatureMap& features() const noexcept { return features_; }
-  /// The names of the features, in the order in which the model sees them.
+  /// The names of the features, in the order in which the model sees them. Those of one-hot columns
+  /// change when categories appear.
   [[nodiscard]] std::vector<std::string> feature_names() const {
-    return features_.names(config().columns);
+    return features_.names(encoder_.names());
+  }
+  /// The column from which feature `feature` is made.
+  [[nodiscard]] std::size_t column_of(std::size_t feature) const noexcept {
+    return encoder_.column_of(features_.column_of(feature));
   }
 
   /// What a snapshot of this type of detector is called.
@@ -214,11 +291,17 @@ class StreamingDetector {
   template <class Archive>
   void serialize(Archive& archive) {
     archive(trainer_, features_, window_, last_timestamp_, total_processed_, dropped_);
+    if constexpr (Archive::is_reading) encoder_ = Encoder(config().column_names(), config().schema);
+    if (has_schema()) archive(encoder_);
     if constexpr (Archive::is_reading) {
+      archive.require(std::ranges::equal(encoder_.columns(), config().column_names()) &&
+                          encoder_.schema() == config().schema && !encoder_.is_fitted(),
+                      "encoder");
+      make_room();
       const Generation<B>* active = trainer_.active();
       const std::optional<Matrix>& interrupted = trainer_.interrupted();
       archive.require(
-          features_.n_columns() == config().n_features &&
+          features_.n_columns() == encoder_.n_outputs() &&
               std::ranges::equal(features_.rolling_windows(), config().rolling_windows) &&
               std::ranges::equal(features_.lag_periods(), config().lag_periods) &&
               window_.n_columns() == features_.n_features() &&
@@ -241,7 +324,7 @@ class StreamingDetector {
 
   /// The first member to be made, so that nothing is made of settings that are out of range. Of a
   /// backend that scores windows, the shingle is its window.
-  static FeatureMap checked_features(const B& backend, StreamingConfig& config) {
+  static Encoder checked_encoder(const B& backend, StreamingConfig& config) {
     if constexpr (requires { backend.validate(); }) backend.validate();
     if constexpr (WindowBackend<B>) {
       require_parameter(
@@ -250,7 +333,19 @@ class StreamingDetector {
       config.shingle = backend.window;
     }
     config.validate();
-    return FeatureMap(config.n_features, config.rolling_windows, config.lag_periods);
+    return {config.column_names(), config.schema};
+  }
+
+  [[nodiscard]] bool has_schema() const noexcept { return !config().schema.empty(); }
+
+  void make_room() {
+    encoded_.resize(encoder_.n_outputs());
+    if (has_schema()) cells_.resize(encoder_.n_columns());
+  }
+
+  void require_same_width(const Generation<B>& generation) const {
+    require_parameter(generation.n_features() == features_.n_features() * config().shingle,
+                      "n_features", "as many features times shingle as the model scores");
   }
 
   static void require_one_per_row(const std::string& what, std::size_t size, std::size_t n_rows) {
@@ -280,7 +375,26 @@ class StreamingDetector {
     }
   }
 
-  Result accept_or_drop(RowView row, double timestamp) noexcept {
+  /// Processes a row that has been checked; refuses its timestamp or not.
+  template <class Row>
+  Outcome accept_at(Row row, std::optional<double> timestamp) noexcept {
+    if (!timestamp) return accept(row);
+    if (const auto fault = timestamp_fault(*timestamp, last_timestamp_, 0)) return *fault;
+    return accept_or_drop(row, *timestamp);
+  }
+
+  template <class Rows>
+  void accept_all(const Rows& rows, std::span<Result> results, std::span<const double> timestamps) {
+    check(rows, timestamps);
+    require_one_per_row("results", results.size(), rows.n_rows());
+    for (std::size_t i = 0; i < rows.n_rows(); ++i) {
+      results[i] =
+          timestamps.empty() ? accept(rows.row(i)) : accept_or_drop(rows.row(i), timestamps[i]);
+    }
+  }
+
+  template <class Row>
+  Result accept_or_drop(Row row, double timestamp) noexcept {
     if (timestamp >= last_timestamp_) {
       last_timestamp_ = timestamp;
       return accept(row);
@@ -291,6 +405,12 @@ class StreamingDetector {
     unscored.samples_until_ready = samples_until_ready();
     unscored.index = total_processed_;
     return unscored;
+  }
+
+  Result accept(CellRow row) noexcept {
+    encoder_.transform(row, encoded_);
+    encoder_.learn(row);
+    return accept(RowView(encoded_));
   }
 
   /// Scores and keeps a row that has been checked.
@@ -319,14 +439,37 @@ class StreamingDetector {
 
   /// The features that `row` would be scored with if it came next.
   [[nodiscard]] std::vector<double> peek(RowView row) const {
+    if (has_schema()) return peek(std::vector<Cell>(row.begin(), row.end()));
     if (const auto fault = find_fault(row, config().n_features)) {
       throw to_error(*fault, config().columns);
     }
+    return features_of(row);
+  }
+  [[nodiscard]] std::vector<double> peek(CellRow row) const {
+    std::vector<double> encoded(encoder_.n_outputs());
+    encoder_.encode(row, encoded);
+    return features_of(encoded);
+  }
+
+  [[nodiscard]] std::vector<double> features_of(RowView encoded) const {
     const RowView before = window_.shingle(config().shingle - 1);
     std::vector<double> features(before.begin(), before.end());
     features.resize(before.size() + features_.n_features());
-    features_.transform(row, std::span(features).subspan(before.size()));
+    features_.transform(encoded, std::span(features).subspan(before.size()));
     return features;
+  }
+
+  /// What each feature adds to a score, the rows of a shingle summed up.
+  [[nodiscard]] std::vector<double> explain_features(const Generation<B>& generation,
+                                                     const std::vector<double>& features) const {
+    std::vector<double> contributions(features.size());
+    generation.explain(features, contributions);
+    const std::size_t width = features_.n_features();
+    for (std::size_t i = width; i < contributions.size(); ++i) {
+      contributions[i % width] += contributions[i];
+    }
+    contributions.resize(width);
+    return contributions;
   }
 
   /// Whether there is a model and, with `n_rows`, enough rows for a shingle.
@@ -348,12 +491,15 @@ class StreamingDetector {
     return window_.size() < needed ? needed - window_.size() : 0;
   }
 
+  Encoder encoder_;
   FeatureMap features_;
   SlidingWindow window_;
   Trainer<B> trainer_;
   double last_timestamp_ = -std::numeric_limits<double>::infinity();
   std::uint64_t total_processed_ = 0;
   std::uint64_t dropped_ = 0;
+  std::vector<double> encoded_;  // one row, while it is processed
+  std::vector<Cell> cells_;      // and as it came, with a schema
 };
 
 }  // namespace freshet

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "freshet/core/concepts.hpp"
@@ -17,6 +18,7 @@
 #include "freshet/stream/detail/fit_job.hpp"
 #include "freshet/stream/detail/published.hpp"
 #include "freshet/stream/generation.hpp"
+#include "freshet/stream/training.hpp"
 
 /// @file
 /// Tick-tock: one generation scores while the next is trained.
@@ -26,7 +28,7 @@ namespace freshet {
 /// Decides when a model is trained, has it trained, and makes it the active one.
 ///
 /// One thread drives it; `generation()` may be called from any. A copy shares the training that is
-/// running, if one is: training changes nothing but its own result.
+/// running or waits for the host, if one is: training changes nothing but its own result.
 template <Backend B>
 class Trainer {
  public:
@@ -53,8 +55,41 @@ class Trainer {
     return published_.load();
   }
 
-  /// Whether a training is running or waiting for its thread.
-  [[nodiscard]] bool running() const noexcept { return job_ != nullptr; }
+  /// Whether a training is running, or waiting for its thread or for the host.
+  [[nodiscard]] bool running() const noexcept { return job_ != nullptr || pending_ != nullptr; }
+
+  /// The training that waits for the host, or null; the same until `publish` or `abandon`.
+  [[nodiscard]] const std::shared_ptr<const Training<B>>& pending() const noexcept {
+    return pending_;
+  }
+
+  /// Makes `next` the active generation if its version is the one that follows, whoever trained it;
+  /// a training of that version is then dropped.
+  /// @return whether it did.
+  bool publish(std::shared_ptr<const Generation<B>> next) noexcept {
+    if (next->version() != next_version()) return false;
+    if (!running()) {
+      // As if it had just been trained here.
+      since_fit_ = 0;
+      if (fits_begun_ == 0) fits_begun_ = 1;
+    }
+    published_.store_now(next);
+    active_ = std::move(next);
+    job_.reset();
+    pending_.reset();
+    return true;
+  }
+
+  /// Drops the training that waits for the host as a failed one.
+  /// @return whether there was one, of the version `number` if that is given.
+  bool abandon(std::string_view why, std::optional<std::uint64_t> number) noexcept {
+    if (pending_ == nullptr || number.value_or(pending_->version()) != pending_->version()) {
+      return false;
+    }
+    count_failure(why);
+    pending_.reset();
+    return true;
+  }
 
   /// Makes the result of a training that has ended the active generation. One atomic load while a
   /// training runs, none otherwise.
@@ -64,21 +99,21 @@ class Trainer {
       if (!published_.store(job_->generation())) return;  // next time
       active_ = job_->generation();
     } else {
-      count_failure(job_->error().c_str());
+      count_failure(job_->error());
     }
     job_.reset();
   }
 
   /// Begins the training that `retrain` asked for while another one was running, if that has ended.
   void begin_requested(MatrixView window) noexcept {
-    if (job_ == nullptr && requested_) begin(window);
+    if (!running() && requested_) begin(window);
   }
 
   /// Counts an accepted row and begins the training that it makes due.
   /// @param window all rows kept, this one included.
   void row_accepted(MatrixView window) noexcept {
     ++since_fit_;
-    if (job_ != nullptr) return;  // further triggers coalesce until it has ended
+    if (running()) return;  // further triggers coalesce until it has ended
     if (requested_ || (config_.retrain != Retrain::manual && due(window.n_rows()))) begin(window);
   }
 
@@ -100,7 +135,7 @@ class Trainer {
                               std::to_string(window.n_rows()),
                           "min_samples", expected);
     }
-    if (job_ != nullptr) {
+    if (running()) {
       requested_ = true;
       return;
     }
@@ -111,7 +146,8 @@ class Trainer {
     }
   }
 
-  /// Blocks until no training is running and its result is active.
+  /// Blocks until no training is running and its result is active; not for one that waits for the
+  /// host.
   void wait(MatrixView window) noexcept {
     while (job_ != nullptr) {
       job_->wait();
@@ -132,6 +168,7 @@ class Trainer {
     published_.store_now(nullptr);
     active_.reset();
     job_.reset();
+    pending_.reset();
     last_error_.clear();
     since_fit_ = 0;
     fits_begun_ = 0;
@@ -148,9 +185,9 @@ class Trainer {
   /// The rows of a training that was running when the state was written that has just been read.
   [[nodiscard]] const std::optional<Matrix>& interrupted() const noexcept { return interrupted_; }
 
-  /// Begins the interrupted training again, if there was one.
+  /// Begins the interrupted training again, if there was one, or leaves it to the host again.
   void resume() {
-    if (interrupted_) submit(*std::exchange(interrupted_, std::nullopt));
+    if (interrupted_) hand_over(*std::exchange(interrupted_, std::nullopt));
   }
 
   /// Reads the state into a fresh object, or writes it. A training that is running is written as
@@ -164,7 +201,7 @@ class Trainer {
     backend_.visit_fields([&archive](const char* /*name*/, auto& field) { archive(field); });
     archive(config_, since_fit_, fits_begun_, failures_, last_error_, requested_);
     bool has_model = active_ != nullptr;
-    bool is_running = job_ != nullptr;
+    bool is_running = running();
     archive(has_model, is_running);
     if constexpr (Archive::is_reading) {
       if constexpr (requires { backend_.validate(); }) backend_.validate();
@@ -179,7 +216,7 @@ class Trainer {
       if (is_running) archive(interrupted_.emplace());
     } else {
       if (has_model) archive(*active_);
-      if (is_running) archive(job_->rows());
+      if (is_running) archive((pending_ ? *pending_ : job_->training()).rows());
     }
   }
 
@@ -191,8 +228,9 @@ class Trainer {
     ++fits_begun_;
     requested_ = false;
     try {
-      if (active_ != nullptr && config_.retrain == Retrain::background) {
-        submit(Matrix(window));
+      if (active_ != nullptr &&
+          (config_.retrain == Retrain::background || config_.retrain == Retrain::hosted)) {
+        hand_over(Matrix(window));
         return;
       }
       auto next = std::make_shared<const Generation<B>>(
@@ -208,8 +246,14 @@ class Trainer {
     }
   }
 
-  void submit(Matrix rows) {
-    auto job = std::make_shared<Job>(backend_, config_, std::move(rows), next_version(), active_);
+  // To the host or to the executor.
+  void hand_over(Matrix rows) {
+    Training<B> training(backend_, config_, std::move(rows), next_version(), active_);
+    if (config_.retrain == Retrain::hosted) {
+      pending_ = std::make_shared<const Training<B>>(std::move(training));
+      return;
+    }
+    auto job = std::make_shared<Job>(std::move(training));
     // When the last trainer that waits for it lets go, the job is told to stop.
     job_ = std::shared_ptr<Job>(job.get(), [job](Job* unheard) { unheard->cancel(); });
     if (executor_ == nullptr) executor_ = default_executor();
@@ -220,7 +264,7 @@ class Trainer {
     return active_ == nullptr ? 1 : active_->version() + 1;
   }
 
-  void count_failure(const char* why) noexcept {
+  void count_failure(std::string_view why) noexcept {
     ++failures_;
     try {
       last_error_ = why;
@@ -235,6 +279,7 @@ class Trainer {
   std::shared_ptr<const Generation<B>> active_;
   streamdetail::Published<Generation<B>> published_;
   std::shared_ptr<Job> job_;
+  std::shared_ptr<const Training<B>> pending_;
   std::optional<Matrix> interrupted_;
   std::size_t since_fit_ = 0;
   std::uint64_t fits_begun_ = 0;

@@ -1,11 +1,13 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -14,7 +16,9 @@
 #include "freshet/core/executor.hpp"
 #include "freshet/core/matrix_view.hpp"
 #include "freshet/core/result.hpp"
+#include "freshet/features/cell.hpp"
 #include "freshet/io/archive.hpp"
+#include "freshet/io/trained_model.hpp"
 #include "freshet/stream/config.hpp"
 #include "freshet/stream/statistics.hpp"
 #include "freshet/stream/streaming_detector.hpp"
@@ -34,14 +38,26 @@ class DetectorInterface {
 
   [[nodiscard]] virtual std::unique_ptr<DetectorInterface> clone() const = 0;
   virtual Result process(RowView row, std::optional<double> timestamp) = 0;
+  virtual Result process(CellRow row, std::optional<double> timestamp) = 0;
   virtual void process_many(MatrixView rows, std::span<Result> results,
                             std::span<const double> timestamps) = 0;
+  virtual void process_many(const CellRows& rows, std::span<Result> results,
+                            std::span<const double> timestamps) = 0;
+  virtual void check(MatrixView rows, std::span<const double> timestamps) const = 0;
+  virtual void check(const CellRows& rows, std::span<const double> timestamps) const = 0;
   [[nodiscard]] virtual Score score(RowView row) const = 0;
+  [[nodiscard]] virtual Score score(CellRow row) const = 0;
   [[nodiscard]] virtual std::vector<double> explain(RowView row) const = 0;
+  [[nodiscard]] virtual std::vector<double> explain(CellRow row) const = 0;
   [[nodiscard]] virtual std::vector<std::size_t> feature_columns() const = 0;
   [[nodiscard]] virtual std::vector<std::string> feature_names() const = 0;
   virtual void retrain() = 0;
   [[nodiscard]] virtual bool retrain_due() const noexcept = 0;
+  [[nodiscard]] virtual std::optional<AnyTraining> training() const = 0;
+  virtual bool publish(const TrainedModel& model) = 0;
+  virtual bool abandon_training(std::string_view why,
+                                std::optional<std::uint64_t> number) noexcept = 0;
+  [[nodiscard]] virtual std::optional<TrainedModel> model() const = 0;
   virtual void wait() = 0;
   virtual void adopt() noexcept = 0;
   [[nodiscard]] virtual std::function<void()> waiter() const = 0;
@@ -64,17 +80,34 @@ class DetectorOf final : public DetectorInterface {
   Result process(RowView row, std::optional<double> timestamp) override {
     return detector_.process(row, timestamp);
   }
+  Result process(CellRow row, std::optional<double> timestamp) override {
+    return detector_.process(row, timestamp);
+  }
   void process_many(MatrixView rows, std::span<Result> results,
                     std::span<const double> timestamps) override {
     detector_.process_many(rows, results, timestamps);
   }
+  void process_many(const CellRows& rows, std::span<Result> results,
+                    std::span<const double> timestamps) override {
+    detector_.process_many(rows, results, timestamps);
+  }
+  void check(MatrixView rows, std::span<const double> timestamps) const override {
+    detector_.check(rows, timestamps);
+  }
+  void check(const CellRows& rows, std::span<const double> timestamps) const override {
+    detector_.check(rows, timestamps);
+  }
   [[nodiscard]] Score score(RowView row) const override { return detector_.score(row); }
+  [[nodiscard]] Score score(CellRow row) const override { return detector_.score(row); }
   [[nodiscard]] std::vector<double> explain(RowView row) const override {
+    return detector_.explain(row);
+  }
+  [[nodiscard]] std::vector<double> explain(CellRow row) const override {
     return detector_.explain(row);
   }
   [[nodiscard]] std::vector<std::size_t> feature_columns() const override {
     std::vector<std::size_t> columns(detector_.features().n_features());
-    for (std::size_t i = 0; i < columns.size(); ++i) columns[i] = detector_.features().column_of(i);
+    for (std::size_t i = 0; i < columns.size(); ++i) columns[i] = detector_.column_of(i);
     return columns;
   }
   [[nodiscard]] std::vector<std::string> feature_names() const override {
@@ -82,6 +115,23 @@ class DetectorOf final : public DetectorInterface {
   }
   void retrain() override { detector_.retrain(); }
   [[nodiscard]] bool retrain_due() const noexcept override { return detector_.retrain_due(); }
+  [[nodiscard]] std::optional<AnyTraining> training() const override {
+    if (auto training = detector_.training()) return AnyTraining(std::move(training));
+    return std::nullopt;
+  }
+  /// @param model of this backend
+  bool publish(const TrainedModel& model) override {
+    return detector_.publish(model.generation<B>());
+  }
+  bool abandon_training(std::string_view why,
+                        std::optional<std::uint64_t> number) noexcept override {
+    return detector_.abandon_training(why, number);
+  }
+  [[nodiscard]] std::optional<TrainedModel> model() const override {
+    auto generation = detector_.generation();
+    if (generation == nullptr) return std::nullopt;
+    return TrainedModel(detector_.backend(), detector_.config(), std::move(generation));
+  }
   void wait() override { detector_.wait(); }
   void adopt() noexcept override { detector_.adopt(); }
   [[nodiscard]] std::function<void()> waiter() const override { return detector_.waiter(); }
@@ -99,13 +149,10 @@ class DetectorOf final : public DetectorInterface {
   StreamingDetector<B> detector_;
 };
 
-/// The detector of `backend` with `config`.
+/// `detector` with its type forgotten.
 template <Backend B>
-[[nodiscard]] std::unique_ptr<DetectorInterface> make_detector(B backend,
-                                                               const StreamingConfig& config,
-                                                               std::shared_ptr<Executor> executor) {
-  return std::make_unique<DetectorOf<B>>(
-      StreamingDetector<B>(std::move(backend), config, std::move(executor)));
+[[nodiscard]] std::unique_ptr<DetectorInterface> make_detector(StreamingDetector<B> detector) {
+  return std::make_unique<DetectorOf<B>>(std::move(detector));
 }
 
 }  // namespace freshet::iodetail

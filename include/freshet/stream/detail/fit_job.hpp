@@ -1,46 +1,33 @@
 #pragma once
 
 #include <atomic>
-#include <cstdint>
 #include <exception>
 #include <memory>
-#include <stop_token>
 #include <string>
 #include <utility>
 
 #include "freshet/core/concepts.hpp"
-#include "freshet/core/matrix_view.hpp"
-#include "freshet/stream/config.hpp"
 #include "freshet/stream/generation.hpp"
+#include "freshet/stream/training.hpp"
 
 /// @file
-/// One training, from the rows it sees to the generation it yields.
+/// One training on an executor, until the generation it yields is fetched.
 
 namespace freshet::streamdetail {
 
 /// What is told of a training that threw something other than a std::exception.
 inline constexpr const char* unknown_failure = "the backend threw something unknown";
 
-/// A training that owns all it needs, so that it may outlive the detector that asked for it.
-/// Made and read by the detector's thread, run by any one thread.
+/// A training and its result. Made and read by the detector's thread, run by any one thread.
 template <Backend B>
 class FitJob {
  public:
-  /// @param previous  the active generation, where a WarmStartBackend begins; or null
-  FitJob(B backend, StreamingConfig config, Matrix rows, std::uint64_t version,
-         std::shared_ptr<const Generation<B>> previous)
-      : backend_(std::move(backend)),
-        config_(std::move(config)),
-        rows_(std::move(rows)),
-        version_(version),
-        previous_(std::move(previous)) {}
+  explicit FitJob(Training<B> training) : training_(std::move(training)) {}
 
   /// Trains. Whatever goes wrong is kept for `error()`.
   void run() noexcept {
     try {
-      generation_ = std::make_shared<const Generation<B>>(
-          backend_, config_, rows_.view().shingled(config_.shingle), version_, previous_.get(),
-          stop_.get_token());
+      generation_ = training_.run();
     } catch (const std::exception& error) {
       fail(error.what());
       return;
@@ -52,7 +39,7 @@ class FitJob {
   }
 
   /// Tells a training that can be stopped that nobody waits for it any more.
-  void cancel() noexcept { stop_.request_stop(); }
+  void cancel() noexcept { training_.cancel(); }
 
   /// Ends the job without a model.
   void fail(const char* why) noexcept {
@@ -76,9 +63,7 @@ class FitJob {
   }
   /// Why training failed; only when `finished()`.
   [[nodiscard]] const std::string& error() const noexcept { return error_; }
-  /// The rows it trains on, before shingling.
-  [[nodiscard]] const Matrix& rows() const noexcept { return rows_; }
-  [[nodiscard]] std::uint64_t version() const noexcept { return version_; }
+  [[nodiscard]] const Training<B>& training() const noexcept { return training_; }
 
  private:
   void finish() noexcept {
@@ -86,12 +71,7 @@ class FitJob {
     finished_.notify_all();
   }
 
-  B backend_;
-  StreamingConfig config_;
-  Matrix rows_;
-  std::uint64_t version_;
-  std::shared_ptr<const Generation<B>> previous_;
-  std::stop_source stop_;
+  Training<B> training_;
   std::shared_ptr<const Generation<B>> generation_;
   std::string error_;
   std::atomic<bool> finished_{false};

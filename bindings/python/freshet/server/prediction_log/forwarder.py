@@ -136,6 +136,8 @@ class Forwarder:
     def _run(self) -> None:
         pause = 0.0
         while True:
+            # Before counting: what came before the end must be counted after it.
+            ends = self._ends.is_set()
             self._news.clear()
             try:
                 self._count()
@@ -148,7 +150,7 @@ class Forwarder:
                 pause = self._failed(error, pause)
             else:
                 pause = self._worked(pause)
-            if self._ends.is_set() and (pause or not self._n_rows):
+            if ends and (pause or not self._n_rows):
                 return
             if pause:
                 self._wait_counting(pause * random.uniform(0.5, 1.0))

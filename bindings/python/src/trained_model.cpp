@@ -1,0 +1,164 @@
+#include "freshet/io/trained_model.hpp"
+
+#include <cstddef>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+#include <pybind11/stl/filesystem.h>
+
+#include "bind.hpp"
+#include "detector_helpers.hpp"
+#include "freshet/io/bundle.hpp"
+#include "freshet/io/snapshot.hpp"
+#include "json.hpp"
+
+/// @file
+/// Trained models that detectors share, and trainings that the host runs.
+
+namespace py = pybind11;
+using namespace pybind11::literals;
+
+namespace freshet::python {
+
+namespace {
+
+py::bytes to_bytes(const TrainedModel& model) {
+  std::vector<std::byte> bytes;
+  {
+    const py::gil_scoped_release release;
+    bytes = freshet::snapshot(model);
+  }
+  return to_python(bytes);
+}
+
+TrainedModel from_bytes(const py::bytes& data) {
+  const std::span<const std::byte> bytes = view_of(data);
+  const py::gil_scoped_release release;
+  return freshet::restore<TrainedModel>(bytes);
+}
+
+void bind_model(py::module_& module) {
+  py::class_<TrainedModel> type(module, "TrainedModel", R"doc(A trained model, apart from a stream.
+
+Made by `Training.run`, `from_bundle` or `from_bytes`. Immutable: streams that begin with it or
+publish it share its memory.)doc");
+  type.attr("__module__") = "freshet";
+  type.def_static(
+          "from_bundle",
+          [](const std::filesystem::path& path) { return trained_model(load_bundle(path)); },
+          "path"_a, py::call_guard<py::gil_scoped_release>(),
+          R"doc(from_bundle(path)
+--
+
+The model of a bundle, with version 1.
+
+Parameters
+----------
+path : path
+    A directory written by ``LSTMAutoencoder.save``, ``freshet train`` or the C++ library.
+
+Raises
+------
+ModelFileError
+    If the bundle is missing, damaged, or of another version; says what is wrong.)doc")
+      .def_static("from_bytes", &from_bytes, "data"_a, R"doc(from_bytes(data)
+--
+
+The model that `to_bytes` turned to bytes, in this or another process or machine.
+
+Raises
+------
+SnapshotError
+    If the bytes are truncated, damaged, of another format, or no model.)doc")
+      .def("to_bytes", &to_bytes, R"doc(to_bytes(self)
+--
+
+The model as bytes with a checksum, for `from_bytes`.)doc")
+      .def("with_version", &TrainedModel::with_version, "version"_a,
+           R"doc(with_version(self, version)
+--
+
+The same model under another number, in the same memory.
+
+A stream whose active model has the version `v` takes over models of the version ``v + 1`` only.
+
+Raises
+------
+ConfigurationError
+    If `version` is 0.)doc")
+      .def_property_readonly("version", &TrainedModel::version, "Counted from 1 within a stream.")
+      .def_property_readonly("backend", &TrainedModel::backend,
+                             "The identifier of the detection method.")
+      .def_property_readonly(
+          "columns",
+          [](const TrainedModel& model) -> py::object {
+            const std::vector<std::string>& columns = model.config().columns;
+            return columns.empty() ? py::object(py::none()) : py::tuple(py::cast(columns));
+          },
+          "The names of the columns that it was trained on; None if they had none.")
+      .def_property_readonly(
+          "settings",
+          [](const TrainedModel& model) {
+            py::object settings = from_json(model.settings());
+            if (model.config().columns.empty()) settings["columns"] = py::none();
+            return settings;
+          },
+          "The settings of the detector that it was trained for: what one that begins with it has "
+          "by default.")
+      .def(
+          "__repr__",
+          [](const TrainedModel& model) {
+            return py::str("<TrainedModel backend={!r} version={}>")
+                .format(model.backend(), model.version());
+          },
+          "__repr__(self)\n--\n\n")
+      .def(py::pickle(&to_bytes, &from_bytes));
+}
+
+void bind_training(py::module_& module) {
+  py::class_<AnyTraining> type(module, "Training", R"doc(A training that waits for the host.
+
+Handed out by a detector with ``retrain="hosted"``. It has a copy of all it needs, and may be run in
+any thread, more than once, whatever has become of the detector meanwhile.)doc");
+  type.attr("__module__") = "freshet";
+  type.def_property_readonly("version", &AnyTraining::version, "The version of what it yields.")
+      .def("run", &AnyTraining::run, py::call_guard<py::gil_scoped_release>(), R"doc(run(self)
+--
+
+Train, in this call; other Python threads go on.
+
+Returns
+-------
+TrainedModel
+    What `publish` makes the active model. The same every time, but for how long it took.
+
+Raises
+------
+FitError
+    If no model can be made of the rows, or because of `cancel`.)doc")
+      .def("cancel", &AnyTraining::cancel, R"doc(cancel(self)
+--
+
+End `run` early, the one that is running and those to come, with a FitError.
+
+Only backends whose trainings take long heed it: "lstm_autoencoder".)doc")
+      .def(
+          "__repr__",
+          [](const AnyTraining& training) {
+            return py::str("<Training version={}>").format(training.version());
+          },
+          "__repr__(self)\n--\n\n");
+}
+
+}  // namespace
+
+void bind_trained_model(py::module_& module) {
+  bind_model(module);
+  bind_training(module);
+}
+
+}  // namespace freshet::python
