@@ -128,7 +128,8 @@ def test_a_body_that_is_declared_too_long_is_refused_before_it_comes(tmp_path):
 
 
 def test_a_body_without_an_end_is_refused_when_it_is_too_long(tmp_path):
-    with listening(make_app(tmp_path, max_body_bytes=1000)) as url:
+    app = make_app(tmp_path, max_body_bytes=1000)
+    with listening(app, timeout_keep_alive=3600) as url:
         with connected(url) as connection:
             connection.sendall(HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
             connection.sendall(b"3e8\r\n" + b" " * 1000 + b"\r\n")

@@ -226,7 +226,7 @@ class Encoder {
 
  private:
   void find_places() {
-    places_.resize(encoders_.size() + 1);
+    places_.assign(encoders_.size() + 1, 0);
     std::size_t end = 0;
     for (std::size_t i = 0; i < encoders_.size(); ++i) {
       places_[i] = end;

@@ -313,7 +313,9 @@ class AnyDetector {
     AnyDetector wide(*this);
     if (wide.config_.n_features == 0) wide.config_.n_features = n_features;
     // That a column of the schema is missing is now the rows' error, not the settings'.
-    featuresdetail::require_schema_columns(config_.schema, wide.config_.column_names());
+    if (!config_.schema.empty()) {
+      featuresdetail::require_schema_columns(config_.schema, wide.config_.column_names());
+    }
     wide.start();
     return wide;
   }

@@ -124,6 +124,8 @@ struct StreamingConfig {
                       "names that differ from each other");
     freshet::validate(schema);
     if (schema.empty()) return;
+    // Then there is something to be kept for each of them.
+    require_parameter(n_features <= 65536, "n_features", "at most 65536 with a schema");
     const ColumnEncoding* missing = find_missing(schema, column_names());
     if (missing != nullptr) require_parameter(false, missing->field(), "of one of the columns");
   }

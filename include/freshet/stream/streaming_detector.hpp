@@ -59,7 +59,7 @@ class StreamingDetector {
   explicit StreamingDetector(B backend, StreamingConfig config,
                              std::shared_ptr<Executor> executor = nullptr)
       : encoder_(checked_encoder(backend, config)),
-        features_(encoder_.n_outputs(), config.rolling_windows, config.lag_periods),
+        features_(n_encoded(config), config.rolling_windows, config.lag_periods),
         window_(config.window_size, features_.n_features()),
         trainer_(std::move(backend), std::move(config), std::move(executor)) {
     make_room();
@@ -72,7 +72,7 @@ class StreamingDetector {
   StreamingDetector(B backend, StreamingConfig config, const Generation<B>& generation,
                     std::shared_ptr<Executor> executor = nullptr)
       : encoder_(checked_encoder(backend, config)),
-        features_(encoder_.n_outputs(), config.rolling_windows, config.lag_periods),
+        features_(n_encoded(config), config.rolling_windows, config.lag_periods),
         window_(config.window_size, features_.n_features()),
         trainer_(std::move(backend), config, std::move(executor),
                  generation.with_threshold(config.threshold.value_or(generation.threshold()))) {
@@ -91,9 +91,11 @@ class StreamingDetector {
     throw to_error(outcome.error(), config().columns);
   }
 
-  /// The same for a row that is encoded by the schema first. Allocates for categories that are new.
+  /// The same for a row that is encoded by the schema first; without one its cells are numbers.
+  /// Allocates for categories that are new.
   Result process(CellRow row, std::optional<double> timestamp = std::nullopt) {
-    const Outcome outcome = try_process(row, timestamp);
+    if (!has_schema()) return process(numbers_of(row).row(0), timestamp);
+    const Outcome outcome = try_cells(row, timestamp);
     if (outcome) return *outcome;
     encoder_.require_row(row);  // throws, unless it was the timestamp
     throw to_error(outcome.error(), config().columns);
@@ -106,13 +108,9 @@ class StreamingDetector {
         return RowFault{ErrorCode::width_mismatch, 0, row.size(), cells_.size()};
       }
       std::copy(row.begin(), row.end(), cells_.begin());
-      return try_process(CellRow(cells_), timestamp);
+      return try_cells(cells_, timestamp);
     }
     if (const auto fault = find_fault(row, config().n_features)) return *fault;
-    return accept_at(row, timestamp);
-  }
-  Outcome try_process(CellRow row, std::optional<double> timestamp = std::nullopt) noexcept {
-    if (const auto fault = encoder_.find_fault(row)) return *fault;
     return accept_at(row, timestamp);
   }
 
@@ -129,6 +127,7 @@ class StreamingDetector {
   }
   void process_many(const CellRows& rows, std::span<Result> results,
                     std::span<const double> timestamps = {}) {
+    if (!has_schema()) return process_many(numbers_of(rows), results, timestamps);
     accept_all(rows, results, timestamps);
   }
 
@@ -139,6 +138,7 @@ class StreamingDetector {
     require_timestamps(timestamps, rows.n_rows());
   }
   void check(const CellRows& rows, std::span<const double> timestamps = {}) const {
+    if (!has_schema()) return check(numbers_of(rows), timestamps);
     encoder_.require_rows(rows);
     require_timestamps(timestamps, rows.n_rows());
   }
@@ -261,18 +261,19 @@ class StreamingDetector {
 
   [[nodiscard]] const B& backend() const noexcept { return trainer_.backend(); }
   [[nodiscard]] const StreamingConfig& config() const noexcept { return trainer_.config(); }
-  /// What the schema makes of rows; without one they stay as they are.
+  /// What the schema makes of rows; without one it has no columns.
   [[nodiscard]] const Encoder& encoder() const noexcept { return encoder_; }
   /// What is made of encoded rows.
   [[nodiscard]] const FeatureMap& features() const noexcept { return features_; }
   /// The names of the features, in the order in which the model sees them. Those of one-hot columns
   /// change when categories appear.
   [[nodiscard]] std::vector<std::string> feature_names() const {
-    return features_.names(encoder_.names());
+    return features_.names(has_schema() ? encoder_.names() : config().columns);
   }
   /// The column from which feature `feature` is made.
   [[nodiscard]] std::size_t column_of(std::size_t feature) const noexcept {
-    return encoder_.column_of(features_.column_of(feature));
+    const std::size_t encoded = features_.column_of(feature);
+    return has_schema() ? encoder_.column_of(encoded) : encoded;
   }
 
   /// What a snapshot of this type of detector is called.
@@ -291,17 +292,17 @@ class StreamingDetector {
   template <class Archive>
   void serialize(Archive& archive) {
     archive(trainer_, features_, window_, last_timestamp_, total_processed_, dropped_);
-    if constexpr (Archive::is_reading) encoder_ = Encoder(config().column_names(), config().schema);
     if (has_schema()) archive(encoder_);
     if constexpr (Archive::is_reading) {
-      archive.require(std::ranges::equal(encoder_.columns(), config().column_names()) &&
-                          encoder_.schema() == config().schema && !encoder_.is_fitted(),
-                      "encoder");
+      archive.require(
+          !has_schema() || (std::ranges::equal(encoder_.columns(), config().column_names()) &&
+                            encoder_.schema() == config().schema && !encoder_.is_fitted()),
+          "encoder");
       make_room();
       const Generation<B>* active = trainer_.active();
       const std::optional<Matrix>& interrupted = trainer_.interrupted();
       archive.require(
-          features_.n_columns() == encoder_.n_outputs() &&
+          features_.n_columns() == n_encoded(config()) &&
               std::ranges::equal(features_.rolling_windows(), config().rolling_windows) &&
               std::ranges::equal(features_.lag_periods(), config().lag_periods) &&
               window_.n_columns() == features_.n_features() &&
@@ -333,7 +334,12 @@ class StreamingDetector {
       config.shingle = backend.window;
     }
     config.validate();
-    return {config.column_names(), config.schema};
+    return config.schema.empty() ? Encoder() : Encoder(config.column_names(), config.schema);
+  }
+
+  /// The width of a row of which features are made.
+  [[nodiscard]] std::size_t n_encoded(const StreamingConfig& config) const noexcept {
+    return config.schema.empty() ? config.n_features : encoder_.n_outputs();
   }
 
   [[nodiscard]] bool has_schema() const noexcept { return !config().schema.empty(); }
@@ -375,7 +381,25 @@ class StreamingDetector {
     }
   }
 
-  /// Processes a row that has been checked; refuses its timestamp or not.
+  /// Cells that come without a schema, as the numbers that they have to be.
+  [[nodiscard]] Matrix numbers_of(const CellRows& rows) const {
+    const Encoder encoder(config().column_names(), {});
+    encoder.require_rows(rows);
+    Matrix numbers(rows.n_rows(), encoder.n_outputs());
+    for (std::size_t i = 0; i < rows.n_rows(); ++i) encoder.transform(rows.row(i), numbers.row(i));
+    return numbers;
+  }
+  [[nodiscard]] Matrix numbers_of(CellRow row) const {
+    return numbers_of(CellRows(1, row.size(), [row](std::size_t) { return row; }));
+  }
+
+  /// With a schema, what `try_process` says of a row of cells.
+  Outcome try_cells(CellRow row, std::optional<double> timestamp) noexcept {
+    if (const auto fault = encoder_.find_fault(row)) return *fault;
+    return accept_at(row, timestamp);
+  }
+
+  /// Processes a row that has been checked, unless its timestamp is refused.
   template <class Row>
   Outcome accept_at(Row row, std::optional<double> timestamp) noexcept {
     if (!timestamp) return accept(row);
@@ -446,6 +470,7 @@ class StreamingDetector {
     return features_of(row);
   }
   [[nodiscard]] std::vector<double> peek(CellRow row) const {
+    if (!has_schema()) return peek(numbers_of(row).row(0));
     std::vector<double> encoded(encoder_.n_outputs());
     encoder_.encode(row, encoded);
     return features_of(encoded);

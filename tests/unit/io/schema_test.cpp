@@ -210,7 +210,7 @@ TEST_CASE("a snapshot whose encoder is another schema's is refused") {
   for (std::size_t i = 28; i < bytes.size(); ++i) {
     auto damaged = bytes;
     damaged[i] ^= std::byte{1};
-    freshet::ArchiveReader reader(std::span(damaged).subspan(28));
+    freshet::ArchiveReader reader{std::span(damaged).subspan(28)};
     try {
       std::string kind;
       reader(kind);

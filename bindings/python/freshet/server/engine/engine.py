@@ -313,8 +313,10 @@ class Engine:
         """Log predictions that are of no stream; ends when they are in the journal."""
         self._require_log()
         n_rows = len(scores)
+        if n_rows == 0:
+            return
         records = np.zeros(n_rows, record_dtype)
-        records["scored"] = True
+        records["scored"] = is_scored = ~np.isnan(scores)
         records["is_anomaly"] = records["alarm"] = is_anomaly
         records["status"] = 1
         records["score"], records["raw_score"] = scores, raw_scores
@@ -332,8 +334,8 @@ class Engine:
             results=records.tobytes(),
             threshold=threshold,
             n_anomalies=int(np.count_nonzero(is_anomaly)),
-            n_scored=n_rows,
-            max_score=float(scores.max()) if n_rows else None,
+            n_scored=int(np.count_nonzero(is_scored)),
+            max_score=float(scores[is_scored].max()) if is_scored.any() else None,
             bundle=str(model_version),
         )
         operation = Operation(stream_id, asyncio.get_running_loop().create_future())

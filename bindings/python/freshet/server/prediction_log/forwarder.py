@@ -6,7 +6,7 @@ import random
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import structlog
 
@@ -49,6 +49,17 @@ class Lag:
     error: str | None = None
 
 
+class _Waiting(NamedTuple):
+    """What the sink has not got yet; replaced as a whole, for other threads look at it."""
+
+    n_rows: int
+    n_bytes: int
+    oldest: float | None
+
+
+_NOTHING: Final = _Waiting(0, 0, None)
+
+
 class Forwarder:
     """A thread that hands predictions on, in order, and remembers how far it has come.
 
@@ -89,10 +100,9 @@ class Forwarder:
         self._longest_pause = longest_pause
         self._tell_failed = failed
         self._name = f"log {sink.name}"
-        #: The last entry handed on, and the last one counted in `_n_rows` and `_n_bytes`.
+        # The last entry handed on, and the last one counted in what waits.
         self._cursor = self._seen = journal.cursor(self._name)
-        self._n_rows = self._n_bytes = 0
-        self._oldest: float | None = None
+        self._waiting = _NOTHING
         self._error: str | None = None
         self._n_refused = 0
         self._news = threading.Event()
@@ -114,9 +124,9 @@ class Forwarder:
     @property
     def lag(self) -> Lag:
         """How far the sink is behind; costs nothing to ask."""
-        oldest = self._oldest
-        seconds = 0.0 if oldest is None else max(0.0, time.time() - oldest)
-        return Lag(self._n_rows, self._n_bytes, seconds, self._error)
+        waiting = self._waiting
+        seconds = 0.0 if waiting.oldest is None else max(0.0, time.time() - waiting.oldest)
+        return Lag(waiting.n_rows, waiting.n_bytes, seconds, self._error)
 
     def wake(self) -> None:
         """Say that there is something new. Any thread; costs next to nothing."""
@@ -130,8 +140,10 @@ class Forwarder:
         self._ends.set()
         self._news.set()
         self._thread.join(timeout)
-        if self._n_rows:
-            _log.warning("log_left_in_journal", sink=self._sink.name, predictions=self._n_rows)
+        if self._waiting.n_rows:
+            _log.warning(
+                "log_left_in_journal", sink=self._sink.name, predictions=self._waiting.n_rows
+            )
 
     def _run(self) -> None:
         pause = 0.0
@@ -141,7 +153,7 @@ class Forwarder:
             self._news.clear()
             try:
                 self._count()
-                if self._n_rows:
+                if self._waiting.n_rows:
                     self._forward()
             except (LogUnavailableError, StoreError) as error:
                 pause = self._failed(error, pause)
@@ -150,11 +162,11 @@ class Forwarder:
                 pause = self._failed(error, pause)
             else:
                 pause = self._worked(pause)
-            if ends and (pause or not self._n_rows):
+            if ends and (pause or not self._waiting.n_rows):
                 return
             if pause:
                 self._wait_counting(pause * random.uniform(0.5, 1.0))
-            elif not self._n_rows:
+            elif not self._waiting.n_rows:
                 self._news.wait(_IDLE_SECONDS)
                 self._ends.wait(self._gathering_seconds)
 
@@ -164,12 +176,13 @@ class Forwarder:
         last = blocks[-1].id if blocks else self._seen
         self._journal.write([Cursor(self._name, last)])
         self._cursor = last
-        self._n_rows -= sum(map(len, blocks))
-        self._n_bytes -= sum(block.n_bytes for block in blocks)
-        self._oldest = received_after(self._journal, last)
-        if not blocks:
-            # What was counted is gone: deleted by somebody else.
-            self._n_rows = self._n_bytes = 0
+        n_rows = self._waiting.n_rows - sum(map(len, blocks))
+        n_bytes = self._waiting.n_bytes - sum(block.n_bytes for block in blocks)
+        if n_rows and blocks:
+            self._waiting = _Waiting(n_rows, n_bytes, received_after(self._journal, last))
+        else:
+            # Also if what was counted is gone: deleted by somebody else.
+            self._waiting = _NOTHING
 
     def _write(self, blocks: Sequence[PredictionBlock]) -> None:
         """Write blocks; where the sink refuses them, their halves, down to the one to blame."""
@@ -198,10 +211,11 @@ class Forwarder:
         """Count what is new."""
         new = backlog_after(self._journal, self._seen)
         self._seen = new.last
-        self._n_rows += new.n_rows
-        self._n_bytes += new.n_bytes
-        if self._oldest is None and new.n_rows:
-            self._oldest = received_after(self._journal, self._cursor)
+        if new.n_rows:
+            n_rows, n_bytes, oldest = self._waiting
+            if oldest is None:
+                oldest = received_after(self._journal, self._cursor)
+            self._waiting = _Waiting(n_rows + new.n_rows, n_bytes + new.n_bytes, oldest)
 
     def _failed(self, error: Exception, pause: float) -> float:
         if not pause:
@@ -213,7 +227,7 @@ class Forwarder:
 
     def _worked(self, pause: float) -> float:
         if pause:
-            _log.info("log_available", sink=self._sink.name, predictions=self._n_rows)
+            _log.info("log_available", sink=self._sink.name, predictions=self._waiting.n_rows)
         self._error = None
         return 0.0
 
