@@ -1,4 +1,5 @@
 #include <atomic>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <thread>
@@ -101,6 +102,39 @@ TEST_CASE("a detector may end while its training runs") {
   executor->submit([&ended] { ended = true; });
   while (!ended) std::this_thread::yield();
   CHECK(ended);
+}
+
+TEST_CASE("the host trains in threads of its own while rows are processed") {
+  freshet::StreamingConfig config = busy();
+  config.retrain = freshet::Retrain::hosted;
+  freshet::DetectorPool<Detector> pool([&] { return Detector({}, config); });
+  const auto feed = [&](freshet::RandomGenerator& random, int n_rows) {
+    for (int i = 0; i < n_rows; ++i) (void)pool.process("one", random_row(random));
+  };
+  freshet::RandomGenerator random(1);
+  feed(random, 30);
+  std::atomic<bool> stop{false};
+  std::atomic<std::uint64_t> published{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 2; ++t) {  // both run the same training, and one of them is first
+    threads.emplace_back([&] {
+      while (!stop) {
+        const auto training =
+            pool.with_existing("one", [](const Detector& detector) { return detector.training(); });
+        if (training == nullptr) continue;
+        const auto model = training->run();
+        published += pool.with_existing(
+            "one", [&](Detector& detector) { return detector.publish(model) ? 1U : 0U; });
+      }
+    });
+  }
+  while (published < 50) feed(random, 10);
+  stop = true;
+  for (std::thread& thread : threads) thread.join();
+  const auto stats =
+      pool.with_existing("one", [](const Detector& detector) { return detector.stats(); });
+  CHECK(stats.model_version == 1 + published);
+  CHECK(stats.failed_retrains == 0);
 }
 
 TEST_CASE("a published value is never seen half replaced") {

@@ -63,7 +63,7 @@ TEST_CASE("JSON that is no encoder is refused, naming the field") {
       {R"({"counts": {"n": [1]}})", "counts"},
       {R"({"counts": {"q": [1]}})", "counts.q"},
       {R"({"is_fitted": 1})", "is_fitted"},
-      {R"({"columns": ["n", "n"]})", "n"},
+      {R"({"columns": ["n", "l", "o", "f", "n"]})", "n"},
   }));
   CAPTURE(change);
   json state = to_json(fitted());
