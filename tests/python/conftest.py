@@ -21,4 +21,4 @@ from services_testing import (  # noqa: F401
 )
 
 # Only where there are documents to take the clients from.
-collect_ignore = [] if os.environ.get("FRESHET_CLIENT_DOCUMENTS") else ["test_printed_clients.py"]
+collect_ignore = [] if os.environ.get("CLIENT_DOCUMENTS") else ["test_printed_clients.py"]

@@ -1,6 +1,6 @@
 """Clients that documents of other services print work as they are, but for host and port.
 
-The documents are not part of the repository: the environment variable FRESHET_CLIENT_DOCUMENTS
+The documents are not part of the repository: the environment variable CLIENT_DOCUMENTS
 names a directory of them, and without it conftest.py leaves these tests out.
 """
 
@@ -20,7 +20,7 @@ import pytest
 from freshet.server import create_app
 from server_testing import listening, settings
 
-DOCUMENTS = Path(os.environ["FRESHET_CLIENT_DOCUMENTS"])
+DOCUMENTS = Path(os.environ["CLIENT_DOCUMENTS"])
 LOCAL = re.compile(r"http://localhost:(14345|8000)")
 
 #: How deep the lines of the scripts are indented, which the documents have lost.
