@@ -11,6 +11,7 @@ import contextlib
 import io
 import json
 import os
+import random
 import re
 import subprocess
 from pathlib import Path
@@ -98,6 +99,7 @@ def test_the_curl_commands(url: str) -> None:
 
 
 def test_the_sensor_script(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    random.seed(2)
     sleep = asyncio.sleep
     monkeypatch.setattr(asyncio, "sleep", lambda seconds: sleep(min(seconds, 0.001)))
     printed = run_script(script(0, SENSOR), url).splitlines()
@@ -106,8 +108,8 @@ def test_the_sensor_script(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     ]
     assert printed[0] == "Collecting... 29 samples until ready"
     found = [int(re.findall(r"sample (\d+):", line)[0]) for line in printed if "score=" in line]
-    # Where a training runs at that moment, the script takes the verdict for none.
-    assert {50, 100, 150} & set(found)
+    # At the other two a training may be running, and then the script takes the verdict for none.
+    assert 50 in found
 
 
 def test_the_buffer_script(url: str, capsys: pytest.CaptureFixture[str]) -> None:
