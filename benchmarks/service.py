@@ -42,8 +42,8 @@ FEATURES: dict[str, Any] = {
 SETTINGS = {"5 columns": PLAIN, "80 features": FEATURES}
 LOADS = {
     "single points": Load({}),
-    "batches": Load({}, n_rows=1000, n_connections=4),
-    "batches of objects": Load({}, n_rows=1000, n_connections=4, form="objects"),
+    "batches": Load({}, n_rows=1000, n_connections=16),
+    "batches of objects": Load({}, n_rows=1000, n_connections=16, form="objects"),
 }
 
 #: As often and as long as the interface allows, and never.

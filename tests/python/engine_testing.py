@@ -48,7 +48,7 @@ async def score(
         given={} if given is None else given,
         values=np.asarray(rows, dtype=float) if not isinstance(rows, list) else rows,
         columns=columns,
-        render=lambda answer: answer.results.records.copy(),
+        render=lambda answer: answer.records.copy(),
     )
 
 

@@ -117,6 +117,9 @@ class Service:
     def freeze(self) -> None:
         """Let it hang: connections stay, nothing is answered."""
         self._signal(signal.SIGSTOP)
+        # A process goes on for a moment after the signal was sent.
+        if self._process is not None:
+            os.waitid(os.P_PID, self._process.pid, os.WSTOPPED)
 
     def thaw(self) -> None:
         """Let it go on after `freeze`."""
@@ -136,9 +139,10 @@ class Service:
     def _end(self, number: signal.Signals) -> None:
         if self._process is None:
             return
-        self._signal(signal.SIGCONT)
         if self._process.poll() is None:
             self._process.send_signal(number)
+        # Only then, so that one that is frozen does nothing before it ends.
+        self._signal(signal.SIGCONT)
         try:
             self._process.wait(30)
         finally:

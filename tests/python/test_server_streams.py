@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import math
+import socket
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import freshet
 import numpy as np
 import pytest
+from freshet._core import record_dtype, records_json
 from freshet.server import create_app
+from freshet.server.protocol import Protocol
 from freshet_testing import stream
-from server_testing import asking, connected, settings
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from server_testing import asking, connected, listening, settings
 
 PATH = "/v1/ml/anomaly/stream"
 
@@ -343,3 +351,54 @@ def test_a_slow_training_lets_other_streams_go_on(tmp_path: Path) -> None:
             assert math.isfinite((await training).json()["results"][-1]["score"])
 
     asyncio.run(scenario())
+
+
+@given(
+    hnp.arrays(
+        np.uint64, st.tuples(st.integers(0, 6), st.just(5)), elements=st.integers(0, 2**64 - 1)
+    )
+)
+def test_verdicts_are_written_as_json_has_them(bits):
+    records = np.zeros(len(bits), record_dtype)
+    records["scored"], records["is_anomaly"] = bits[:, 0] % 2, bits[:, 1] % 2
+    records["score"], records["raw_score"] = bits[:, 2].view(float), bits[:, 3].view(float)
+    records["samples_until_ready"] = bits[:, 4]
+
+    def number(record, name):
+        value = float(record[name])
+        return value if record["scored"] and math.isfinite(value) else None
+
+    assert json.loads(records_json(records)) == [
+        {
+            "index": index,
+            "score": number(record, "score"),
+            "is_anomaly": bool(record["is_anomaly"]) if record["scored"] else None,
+            "raw_score": number(record, "raw_score"),
+            "samples_until_ready": int(record["samples_until_ready"]),
+        }
+        for index, record in enumerate(records)
+    ]
+    # A number that happens to be whole is still no integer.
+    one = np.zeros(1, record_dtype)
+    one["scored"] = True
+    one["score"] = 1.0
+    assert b'"score":1.0,' in records_json(one)
+
+
+def test_who_asks_whether_to_send_a_body_is_told_before_the_answer(tmp_path: Path) -> None:
+    text = b'{"model": "pump", "data": {"a": 1.0}}'
+    with listening(app(tmp_path), http=Protocol) as url:
+        parts = urlsplit(url)
+        with socket.create_connection((parts.hostname, parts.port), timeout=60) as connection:
+            head = (
+                f"POST {PATH} HTTP/1.1\r\nHost: {parts.netloc}\r\n"
+                f"Content-Type: application/json\r\nContent-Length: {len(text)}\r\n"
+                "Expect: 100-continue\r\n\r\n"
+            )
+            connection.sendall(head.encode())
+            assert connection.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
+            connection.sendall(text)
+            received = connection.recv(65536)
+        # In one piece.
+        assert received.startswith(b"HTTP/1.1 200 OK\r\n")
+        assert json.loads(received.partition(b"\r\n\r\n")[2])["model"] == "pump"

@@ -138,7 +138,10 @@ def native_batch(rows: Any, columns: Iterable[str] | None = None) -> tuple[Any, 
     `columns` are the names of an array's columns.
     """
     if isinstance(rows, np.ndarray):
-        return _array_batch(rows, None if columns is None else list(columns))
+        names = None if columns is None else list(columns)
+        # Of a few rows the usual case first: what follows takes longer than scoring them.
+        is_ready = type(rows) is np.ndarray and rows.dtype == np.float64
+        return (rows, names) if is_ready else _array_batch(rows, names)
     if columns is not None:
         raise ConfigurationError(
             f"columns must be left out for rows of type {type(rows).__name__}",

@@ -9,6 +9,7 @@ namespace freshet::python {
 
 void bind_errors(pybind11::module_& module);
 void bind_results(pybind11::module_& module);
+void bind_records_json(pybind11::module_& module);
 void bind_models(pybind11::module_& module);
 void bind_lstm_autoencoder(pybind11::module_& module);
 void bind_features(pybind11::module_& module);

@@ -44,13 +44,7 @@ class Pool {
     const std::optional<double> time = read_timestamp(timestamp);
     Result result;
     const auto use = [&](Session& session) { result = session.process(read.row(), time); };
-    // Scoring a row takes less time than giving the GIL away and getting it back.
-    const bool done = pool_.try_with(stream_id, [&](Session& session) {
-      std::optional<py::gil_scoped_release> release;
-      if (session.may_train()) release.emplace();
-      use(session);
-    });
-    if (!done) {
+    if (!process_at_once(stream_id, use)) {
       const py::gil_scoped_release release;
       pool_.with(stream_id, use);
     }
@@ -63,11 +57,12 @@ class Pool {
     const ReadBatch read(rows, names);
     const BatchTimes times(timestamps, read.batch().rows.n_rows());
     const Records records(read.batch().rows.n_rows());
-    {
+    const auto use = [&](Session& session) {
+      session.process_many(read.batch(), records.results, times.view());
+    };
+    if (!is_short(read) || !process_at_once(stream_id, use)) {
       const py::gil_scoped_release release;
-      pool_.with(stream_id, [&](Session& session) {
-        session.process_many(read.batch(), records.results, times.view());
-      });
+      pool_.with(stream_id, use);
     }
     return records.take();
   }
@@ -76,9 +71,10 @@ class Pool {
              const std::optional<BatchTimes::Array>& timestamps) const {
     const ReadBatch read(rows, names);
     const BatchTimes times(timestamps, read.batch().rows.n_rows());
+    const auto use = [&](Session& session) { session.check(read.batch(), times.view()); };
+    if (is_short(read) && pool_.try_with(stream_id, use)) return;
     const py::gil_scoped_release release;
-    pool_.with_existing_or_fresh(
-        stream_id, [&](Session& session) { session.check(read.batch(), times.view()); });
+    pool_.with_existing_or_fresh(stream_id, use);
   }
 
   void add(std::string_view stream_id, const py::dict& settings, const TrainedModel* model) {
@@ -182,6 +178,21 @@ class Pool {
   }
 
  private:
+  /// Whether rows are scored in less time than it takes to give the GIL away and get it back, for
+  /// which others may make this thread wait for milliseconds.
+  static bool is_short(const ReadBatch& read) { return read.batch().rows.n_rows() <= 16; }
+
+  /// Calls `use` with the GIL, unless the stream is in use or may train.
+  /// @return whether `use` was called.
+  template <class Use>
+  bool process_at_once(std::string_view stream_id, const Use& use) {
+    return pool_.try_with(stream_id, [&](Session& session) {
+      std::optional<py::gil_scoped_release> release;
+      if (session.may_train()) release.emplace();
+      use(session);
+    });
+  }
+
   template <class Use>
   std::invoke_result_t<const Use&, Session&> existing(std::string_view stream_id,
                                                       const Use& use) const {

@@ -66,7 +66,7 @@ class DetectorPool {
   /// As `with`, but never waits for another thread to be done with the stream.
   /// @return whether `use` was called: not when there is no such stream, or it is in use.
   template <class Use>
-  bool try_with(std::string_view stream_id, Use&& use) {
+  bool try_with(std::string_view stream_id, Use&& use) const {
     const std::shared_ptr<Stream> stream = find(stream_id);
     if (stream == nullptr) return false;
     const std::unique_lock lock(stream->mutex, std::try_to_lock);

@@ -154,12 +154,12 @@ class StreamingDetector {
   [[nodiscard]] std::vector<double> explain(RowView row) const
     requires ExplainableModel<typename B::Model>
   {
-    return explain_features(ready_generation(), peek(row));
+    return explain_peeked(row);
   }
   [[nodiscard]] std::vector<double> explain(CellRow row) const
     requires ExplainableModel<typename B::Model>
   {
-    return explain_features(ready_generation(), peek(row));
+    return explain_peeked(row);
   }
 
   /// Trains on the window now: on the calling thread, or, once there is a model and with
@@ -482,6 +482,12 @@ class StreamingDetector {
     features.resize(before.size() + features_.n_features());
     features_.transform(encoded, std::span(features).subspan(before.size()));
     return features;
+  }
+
+  template <class Row>
+  [[nodiscard]] std::vector<double> explain_peeked(Row row) const {
+    const Generation<B>& generation = ready_generation();  // before there is anything to peek at
+    return explain_features(generation, peek(row));
   }
 
   /// What each feature adds to a score, the rows of a shingle summed up.

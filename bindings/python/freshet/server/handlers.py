@@ -8,7 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from freshet.errors import Error
-from freshet.server.problems import Problem, from_error, from_validation, problem_response
+from freshet.server.problems import Problem, from_error, from_validation, internal, problem_response
 from freshet.server.requests import request_id
 
 if TYPE_CHECKING:
@@ -22,10 +22,11 @@ __all__ = ["install", "problem_of"]
 def install(app: FastAPI) -> None:
     """Make problem documents of all that routes of an application raise on purpose.
 
-    What they raise by mistake passes, and is logged and answered by the middleware.
+    What they raise by mistake is answered too, and passes, to be logged by the middleware.
     """
     for kind in (Problem, Error, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, _answer)
+    app.add_exception_handler(Exception, _answer_mistake)
 
 
 def problem_of(error: Exception) -> Problem | None:
@@ -47,3 +48,7 @@ async def _answer(request: Request, error: Any) -> Response:
     if problem is None:
         raise error
     return problem_response(problem, request_id(request.scope))
+
+
+async def _answer_mistake(request: Request, _: Exception) -> Response:
+    return problem_response(internal(), request_id(request.scope))

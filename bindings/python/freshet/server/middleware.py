@@ -93,14 +93,16 @@ class Gateway:
         REQUEST_ID.set(request_id)
         route = self._table().find("GET" if method == "HEAD" else method, path)
         status = _DISCONNECTED
-        has_started = False
+        has_started = is_complete = False
         id_header = (b"x-request-id", request_id.encode())
 
         async def send_on(message: Message) -> None:
-            nonlocal status, has_started
+            nonlocal status, has_started, is_complete
             if message["type"] == "http.response.start":
                 status, has_started = message["status"], True
                 message["headers"] = [*message.get("headers", ()), id_header]
+            else:
+                is_complete = not message.get("more_body", False)
             await send(message)
 
         self._in_progress += 1
@@ -117,8 +119,10 @@ class Gateway:
             if route.endpoint is None:
                 await self._app(scope, receive, send_on)
             else:
-                response = await route.endpoint(Request(scope, receive, send_on))
-                await response(scope, receive, send_on)
+                response = await route.endpoint(Request(scope, receive, send))
+                response.raw_headers.append(id_header)
+                status, has_started = response.status_code, True
+                await response(scope, receive, send)
         except ClientDisconnect:
             pass  # There is nobody left to answer.
         except asyncio.CancelledError:
@@ -130,10 +134,11 @@ class Gateway:
             problem = None if has_started else problem_of(error)
             if problem is None:
                 _log.exception("request_failed", method=method, path=path)
-            if has_started:
+            if not has_started:
+                response = problem_response(problem or internal(), request_id)
+                await response(scope, receive, send_on)
+            elif not is_complete:
                 raise  # The server has to cut the connection, or half an answer would pass for one.
-            response = problem_response(problem or internal(), request_id)
-            await response(scope, receive, send_on)
         finally:
             self._in_progress -= 1
             seconds = perf_counter() - started

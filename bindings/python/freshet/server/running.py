@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import os
 import signal
 import socket
-import sys
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -17,7 +17,7 @@ from freshet import __version__
 from freshet.server import logs
 from freshet.server.app import create_app
 from freshet.server.configuration import unknown_variables, without_secrets
-from freshet.server.protocol import BoundedHeads
+from freshet.server.protocol import Protocol
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -31,10 +31,6 @@ __all__ = ["run"]
 _BACKLOG: Final = 2048
 #: Longer than load balancers keep a connection, so that it is they who close it.
 _KEEP_ALIVE_SECONDS: Final = 75
-
-#: For how long a thread that computes keeps others from running. The lane and the writer work for
-#: less than Python's 5 ms at a time, and answers wait for them.
-_SWITCH_SECONDS: Final = 0.0005
 
 _log = structlog.get_logger(__name__)
 
@@ -50,7 +46,6 @@ def run(settings: ServerSettings) -> None:
     logs.configure(settings.log_level, settings.log_format)
     # A time beside every counter, which nobody asks for.
     disable_created_metrics()  # type: ignore[no-untyped-call]
-    sys.setswitchinterval(_SWITCH_SECONDS)
     for name in unknown_variables():
         _log.warning("variable_unknown", variable=name)
     app = create_app(settings)
@@ -86,7 +81,7 @@ class _Server(uvicorn.Server):
             uvicorn.Config(
                 app,
                 loop="uvloop",
-                http=BoundedHeads,
+                http=Protocol,
                 ws="none",
                 lifespan="on",
                 log_config=None,
@@ -104,6 +99,10 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if not self.started or not sockets:
             return
+        # All modules are there to stay. To look through them for garbage again and again would
+        # keep every request waiting for as long as a hundred of them take.
+        gc.collect()
+        gc.freeze()
         host, port = sockets[0].getsockname()[:2]
         _log.info(
             "serving",

@@ -30,28 +30,29 @@ def is_wanted() -> bool:
     return any(os.environ.get(name) for name in _ENDPOINTS)
 
 
-def install(app: FastAPI) -> None:
-    """Trace the requests of an application if that is wanted and possible.
+def install(app: FastAPI) -> bool:
+    """Trace the requests of an application if that is wanted and possible; return whether it is.
 
     Spans go where ``OTEL_TRACES_EXPORTER`` says (``otlp`` if it says nothing) with the resource,
     sampler and end points that the other variables name; a provider that is there already is used
     as it is.
     """
     if not is_wanted():
-        return
+        return False
     try:
         from opentelemetry import trace
         from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
         from opentelemetry.sdk.trace import TracerProvider
     except ImportError:
         _log.warning("tracing_unavailable", remedy="pip install 'freshet[tracing]'")
-        return
+        return False
     if not isinstance(trace.get_tracer_provider(), TracerProvider):
         provider = _provider()
         if provider is None:
-            return
+            return False
         trace.set_tracer_provider(provider)
     FastAPIInstrumentor.instrument_app(app, excluded_urls=_EXCLUDED)
+    return True
 
 
 def _provider() -> Any:

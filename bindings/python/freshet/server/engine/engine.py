@@ -86,6 +86,7 @@ class Engine:
         self._metrics = metrics
         self.log: Log | None = None
         self._is_closing = False
+        self._next: list[Operation] = []
 
     async def start(self) -> None:
         """Open the store and get to know its streams.
@@ -138,11 +139,14 @@ class Engine:
             is_slow=lambda stream, n_rows: _is_slow(stream, n_rows, quick),
         )
         self._pipeline.know(self.store.streams())
-        self._housekeeping = Housekeeping(settings, measures, self._pipeline, self._queues)
+        self._housekeeping = Housekeeping(
+            settings, measures, self._pipeline, self.journal, self._queues
+        )
 
     async def close(self) -> None:
         """Finish what was begun, store the state of every stream, and close the store."""
         self._is_closing = True
+        self._submit_next()
         await asyncio.to_thread(self._close)
 
     def _close(self) -> None:
@@ -281,8 +285,17 @@ class Engine:
             self._require_log()
             self._housekeeping.require_room(operation.stream_id)
         assert operation.future is not None
-        self._pipeline.submit(operation)
+        # Together with what else the event loop has read: one thread is woken once, and both work
+        # on for longer before they wait for each other.
+        self._next.append(operation)
+        if len(self._next) == 1:
+            operation.future.get_loop().call_soon(self._submit_next)
         return await operation.future
+
+    def _submit_next(self) -> None:
+        for operation in self._next:
+            self._pipeline.submit(operation)
+        self._next.clear()
 
     def _require_log(self) -> None:
         if self.log is not None and self.log.is_full:

@@ -1,4 +1,4 @@
-"""What a service does for itself: looks at its queues and frees memory."""
+"""What a service does for itself: looks at its queues, frees memory and tidies its journal."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import structlog
 
 from freshet.errors import Error
 from freshet.server.engine.changes import StoreError
+from freshet.server.engine.journal import Journal
 from freshet.server.engine.measures import Measures
 from freshet.server.engine.operations import Eviction
 from freshet.server.engine.pipeline import Pipeline
@@ -39,7 +40,7 @@ class Housekeeping:
 
     Parameters
     ----------
-    settings, measures, pipeline
+    settings, measures, pipeline, journal
     queues : callable
         Returns how much waits where.
     """
@@ -49,12 +50,14 @@ class Housekeeping:
         settings: ServerSettings,
         measures: Measures,
         pipeline: Pipeline,
+        journal: Journal,
         queues: Callable[[], dict[str, int]],
     ) -> None:
         self._settings = settings
         self._measures = measures
         self._queues = queues
         self._pipeline = pipeline
+        self._journal = journal
         self._memory_bytes = 0
         self._ends = threading.Event()
         self._look()
@@ -94,6 +97,7 @@ class Housekeeping:
                 self._pipeline.sweep()
                 self._look()
                 self._evict()
+                self._journal.checkpoint()
             except StoreError as error:
                 _log.warning("housekeeping_failed", reason=str(error))
             except Exception:

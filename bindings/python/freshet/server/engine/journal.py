@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import itertools
 import sqlite3
 import threading
 import time
@@ -36,9 +37,16 @@ __all__ = ["Journal"]
 
 _INSERT: Final = (
     "INSERT INTO journal (stream_id, incarnation, sequence, kind, mode, received_at, first_index,"
-    " n_rows, event, results, threshold, n_anomalies, max_score, model, bundle)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " n_rows, event, results, threshold, n_anomalies, max_score, model, bundle) VALUES "
 )
+_ROW: Final = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+#: Rows of one statement. A thread gives Python's lock away for every statement, and gets it back
+#: when the others are done, which takes longer than most statements.
+_MAX_ROWS: Final = 64
+#: How long the write-ahead log is when it is emptied beside the writes, and when a write has to do
+#: that itself, for which all others wait.
+_CHECKPOINT_BYTES: Final = 16 * 2**20
+_MAX_WAL_PAGES: Final = 50_000
 #: Snapshots kept of a stream: should the last be damaged, the one before and the events after it
 #: give the same state.
 _SNAPSHOTS_KEPT: Final = 2
@@ -74,8 +82,9 @@ class Journal:
             self._writer = self._connect()
             self._writer.execute("PRAGMA journal_mode = WAL")
             self._writer.execute(f"PRAGMA synchronous = {'FULL' if is_durable else 'NORMAL'}")
-            self._writer.execute("PRAGMA wal_autocheckpoint = 4000")
+            self._writer.execute(f"PRAGMA wal_autocheckpoint = {_MAX_WAL_PAGES}")
             self._writer.executescript(SCHEMA)
+            self._checkpointer = self._connect(timeout_seconds=0)
 
     def close(self) -> None:
         """Close the file; nothing may be called after it."""
@@ -94,6 +103,10 @@ class Journal:
         StoreError
             If they cannot be written; then nothing is changed.
         """
+        if 0 < len(changes) <= _MAX_ROWS and all(isinstance(change, Entry) for change in changes):
+            with self._write_lock, _store_errors("written"):
+                self._write(changes)  # A single statement, which is a transaction by itself.
+            return
         with self.transaction():
             self._write(changes)
 
@@ -116,11 +129,17 @@ class Journal:
                 rows.append(change.row())
                 continue
             if rows:
-                self._writer.executemany(_INSERT, rows)
+                self._insert(rows)
                 rows = []
             self._apply(change)
         if rows:
-            self._writer.executemany(_INSERT, rows)
+            self._insert(rows)
+
+    def _insert(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        for begin in range(0, len(rows), _MAX_ROWS):
+            some = rows[begin : begin + _MAX_ROWS]
+            query = _INSERT + ", ".join([_ROW] * len(some))
+            self._writer.execute(query, list(itertools.chain.from_iterable(some)))
 
     def _apply(self, change: Change) -> None:
         execute = self._writer.execute
@@ -195,6 +214,24 @@ class Journal:
         """
         with self.transaction() as connection:
             connection.executemany("DELETE FROM journal WHERE id = ?", [(one,) for one in ids])
+
+    def checkpoint(self) -> None:
+        """Move what is in the write-ahead log to where it belongs, if there is much of it.
+
+        Writes go on meanwhile, but for the short end.
+
+        Raises
+        ------
+        StoreError
+        """
+        wal = self.path.with_name(self.path.name + "-wal")
+        if not wal.exists() or wal.stat().st_size < _CHECKPOINT_BYTES:
+            return
+        with _store_errors("written"):
+            self._checkpointer.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            with self._write_lock:
+                # What was written meanwhile; nothing, while somebody still reads what is older.
+                self._checkpointer.execute("PRAGMA wal_checkpoint(RESTART)")
 
     # ---- reading ----
 
@@ -279,9 +316,9 @@ class Journal:
             connection.execute("PRAGMA query_only = ON")
         return connection
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect(self, timeout_seconds: float = 30.0) -> sqlite3.Connection:
         connection = sqlite3.connect(
-            self.path, timeout=30.0, isolation_level=None, check_same_thread=False
+            self.path, timeout=timeout_seconds, isolation_level=None, check_same_thread=False
         )
         self._all.append(connection)
         return connection

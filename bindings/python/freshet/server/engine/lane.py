@@ -287,7 +287,7 @@ def _entry(
             received_at=time.time(),
             model=event.model if isinstance(event, (Create, Publish)) else None,
         )
-    records, last = answer.results.records, answer.last
+    records, last = answer.records, answer.last
     if len(records) == 1:
         n_scored, n_anomalies, max_score = int(last.scored), int(last.is_anomaly), last.score
     else:

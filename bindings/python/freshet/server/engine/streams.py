@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from freshet import DetectorPool, ResultBatch
+import numpy.typing as npt
+
+from freshet import DetectorPool
 from freshet._core import record_dtype
 from freshet.server.engine.events import Abandon, Create, Event, Publish, Reset, Rows
 from freshet.server.engine.models import Models
@@ -135,14 +137,15 @@ class Answer:
 
     Attributes
     ----------
-    results : ResultBatch
+    records : structured ndarray
+        As of `ResultBatch`.
     last : Record
         The last of them.
     stream : Stream
         As it is after them; read by whoever holds it only.
     """
 
-    results: ResultBatch
+    records: npt.NDArray[Any]
     last: Record
     stream: Stream
 
@@ -185,17 +188,17 @@ class Detectors:
         stream.model_version, stream.threshold = stats.model_version, stats.threshold
 
     def _process(self, stream: Stream, event: Rows) -> Answer:
-        results = self.pool.process_many(
+        records = self.pool.process_many(
             stream.stream_id, event.values, event.timestamps, columns=event.columns
-        )
+        ).records
         if stream.columns is None:
             stream.columns = self.pool.columns(stream.stream_id)
-        last = Record(*results.records[-1].item())
+        last = Record._make(records[-1].item())
         stream.status = _STATUSES[last.status]
         if not stream.is_ready and stream.status != "collecting":
             self._look(stream)  # rows change the model once, and events do later
-        stream.rows_since_snapshot += len(results)
-        return Answer(results, last, stream)
+        stream.rows_since_snapshot += len(records)
+        return Answer(records, last, stream)
 
     def _create(self, stream: Stream, event: Create) -> None:
         if stream.stream_id in self.pool:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
+import orjson
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
-from freshet._core import read_rows
+from freshet._core import read_rows, records_json
 from freshet.server.bodies import json_response, read_json
 from freshet.server.limits import require_size
 from freshet.server.openapi import operation
@@ -143,32 +144,13 @@ def _lag_periods(body: StreamRequest) -> list[int]:
 
 def _render(answer: Answer) -> Response:
     """Make the answer; off the event loop."""
-    records, stream = answer.results.records, answer.stream
-    results = [
-        {
-            "index": index,
-            "score": score if scored else None,
-            "is_anomaly": is_anomaly if scored else None,
-            "raw_score": raw_score if scored else None,
-            "samples_until_ready": left,
-        }
-        for index, (scored, score, is_anomaly, raw_score, left) in enumerate(
-            zip(
-                records["scored"].tolist(),
-                records["score"].tolist(),
-                records["is_anomaly"].tolist(),
-                records["raw_score"].tolist(),
-                records["samples_until_ready"].tolist(),
-                strict=True,
-            )
-        )
-    ]
+    stream = answer.stream
     return json_response(
         {
             "object": "streaming_result",
             "model": stream.stream_id,
             "status": stream.status,
-            "results": results,
+            "results": orjson.Fragment(records_json(answer.records)),
             "model_version": stream.model_version,
             "samples_collected": answer.samples_collected,
             "samples_until_ready": answer.last.samples_until_ready,
