@@ -10,6 +10,7 @@
 #include "freshet/backends/dtype.hpp"
 #include "freshet/backends/ecod.hpp"
 #include "freshet/backends/hbos.hpp"
+#include "freshet/backends/isolation_forest.hpp"
 #include "freshet/backends/loda.hpp"
 #include "freshet/backends/variant.hpp"
 #include "freshet/core/columns.hpp"

@@ -71,4 +71,5 @@ BACKENDS: list[tuple[str, dict[str, Any]]] = [
     ("copod", {"variant": "paper"}),
     ("hbos", {"n_bins": "auto"}),
     ("loda", {"n_random_cuts": 40}),
+    ("isolation_forest", {"n_estimators": 30, "max_features": 0.7}),
 ]

@@ -26,6 +26,8 @@ ESTIMATORS: list[tuple[Any, dict[str, Any]]] = [
     (freshet.HBOS, {"n_bins": "auto"}),
     (freshet.LODA, {"random_state": 3}),
     (freshet.LODA, {"random_state": 3, "variant": "paper", "n_bins": "auto"}),
+    (freshet.IForest, {"random_state": 3}),
+    (freshet.IForest, {"random_state": 3, "max_samples": 0.5, "max_features": 0.6}),
 ]
 
 estimators = pytest.mark.parametrize(("cls", "params"), ESTIMATORS)
@@ -113,7 +115,7 @@ def test_parameters(cls: Any, params: dict[str, Any]) -> None:
     ("cls", "params", "field"),
     [
         *((cls, {"contamination": c}, "contamination")
-          for cls in (freshet.ECOD, freshet.COPOD, freshet.HBOS, freshet.LODA)
+          for cls in (freshet.ECOD, freshet.COPOD, freshet.HBOS, freshet.LODA, freshet.IForest)
           for c in (0.0, -0.1, 0.51, float("nan"), "auto", None)),
         (freshet.ECOD, {"variant": "tkde"}, "variant"),
         (freshet.COPOD, {"variant": 1}, "variant"),
@@ -128,6 +130,11 @@ def test_parameters(cls: Any, params: dict[str, Any]) -> None:
         (freshet.LODA, {"n_bins": 100_001}, "n_bins"),
         (freshet.LODA, {"n_random_cuts": 0}, "n_random_cuts"),
         (freshet.LODA, {"variant": "pevny"}, "variant"),
+        (freshet.IForest, {"n_estimators": 0}, "n_estimators"),
+        (freshet.IForest, {"max_samples": 0}, "max_samples"),
+        (freshet.IForest, {"max_samples": 1.5}, "max_samples"),
+        (freshet.IForest, {"max_samples": "all"}, "max_samples"),
+        (freshet.IForest, {"max_features": 0.0}, "max_features"),
     ],
 )  # fmt: skip
 def test_parameters_out_of_range(cls: Any, params: dict[str, Any], field: str) -> None:
@@ -145,10 +152,11 @@ def test_parameters_out_of_range(cls: Any, params: dict[str, Any], field: str) -
     np.testing.assert_array_equal(detector.decision_function(ROWS), scores)
 
 
+@pytest.mark.parametrize("cls", [freshet.LODA, freshet.IForest])
 @pytest.mark.parametrize("random_state", [-1, "seed", 2.5, np.random.default_rng(0)])
-def test_random_state_out_of_range(random_state: Any) -> None:
+def test_random_state_out_of_range(cls: Any, random_state: Any) -> None:
     with pytest.raises(freshet.ConfigurationError) as caught:
-        freshet.LODA(random_state=random_state).fit(X)
+        cls(random_state=random_state).fit(X)
     assert caught.value.field == "random_state"
 
 

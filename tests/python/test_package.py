@@ -77,6 +77,7 @@ def test_parameters_are_documented() -> None:
         freshet.COPOD,
         freshet.HBOS,
         freshet.LODA,
+        freshet.IForest,
         freshet.RollingFeatures,
     ):
         for parameter in inspect.signature(cls).parameters:
@@ -90,6 +91,7 @@ def test_algorithms_name_their_source() -> None:
     assert "2009.09463" in (freshet.COPOD.__doc__ or "")
     assert "Goldstein and A. Dengel" in (freshet.HBOS.__doc__ or "")
     assert "Machine Learning 102" in (freshet.LODA.__doc__ or "")
+    assert "ICDM 2008" in (freshet.IForest.__doc__ or "")
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -22,6 +22,7 @@ ESTIMATORS = {
     "copod": freshet.COPOD,
     "hbos": freshet.HBOS,
     "loda": lambda: freshet.LODA(random_state=0),
+    "isolation_forest": lambda: freshet.IForest(random_state=0),
 }
 
 
@@ -38,6 +39,17 @@ def test_raw_scores_are_the_estimators(backend, tmp_path):
     expected = ESTIMATORS[backend]().fit(ROWS).decision_function(NEW)
     assert [row["raw_score"] for row in data] == expected.tolist()
     assert [row["index"] for row in data] == list(range(len(NEW)))
+
+
+def test_a_model_is_an_isolation_forest_unless_the_request_says_otherwise(tmp_path):
+    async def question(client):
+        fitted = await post(client, "fit", data=ROWS.tolist())
+        return fitted, (await post(client, "score", data=NEW.tolist()))["data"]
+
+    fitted, data = ask(tmp_path, question)
+    assert (fitted["model"], fitted["backend"]) == ("default", "isolation_forest")
+    expected = freshet.IForest(random_state=0).fit(ROWS).decision_function(NEW)
+    assert [row["raw_score"] for row in data] == expected.tolist()
 
 
 def test_raw_scores_are_pyods(tmp_path):

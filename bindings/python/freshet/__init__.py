@@ -4,7 +4,7 @@ Streams
     `StreamingDetector` for one, `DetectorPool` for many; `backends` lists the methods. Where the
     host runs the trainings itself: `Training`, `TrainedModel`.
 Tables
-    `ECOD`, `COPOD`, `HBOS` and `LODA` in the scikit-learn and PyOD convention.
+    `ECOD`, `COPOD`, `HBOS`, `LODA` and `IForest` in the scikit-learn and PyOD convention.
 Windows
     `LSTMAutoencoder`, in the same convention, with bundles and PyTorch's files.
 Parts
@@ -36,6 +36,7 @@ from freshet.catalog import Backend, backends
 from freshet.encoder import Encoder
 from freshet.estimators import COPOD, ECOD, HBOS, LODA
 from freshet.features import RollingFeatures
+from freshet.isolation_forest import IForest
 from freshet.lstm import LSTMAutoencoder, TrainingProgress
 from freshet.pool import DetectorPool
 from freshet.results import Explanation, ResultBatch, Stats
@@ -54,6 +55,7 @@ __all__ = [
     "Error",
     "Explanation",
     "FitError",
+    "IForest",
     "LSTMAutoencoder",
     "ModelFileError",
     "NotReadyError",

@@ -16,6 +16,29 @@ from freshet.errors import ConfigurationError, NotReadyError
 _E = TypeVar("_E", bound="Estimator")
 
 
+def numpy_random(random_state: Any) -> Any:
+    """The generator that `random_state` means in the scikit-learn convention.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is none.
+    """
+    if isinstance(random_state, np.random.RandomState):
+        return random_state
+    if random_state is None:
+        return np.random.mtrand._rand  # what the functions of numpy.random use
+    try:
+        return np.random.RandomState(random_state)
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(
+            f"random_state must be None, a seed or a RandomState, not {random_state!r}",
+            id="parameter_type",
+            field="random_state",
+            expected="None, an integer from 0 to 2**32 - 1 or a numpy.random.RandomState",
+        ) from error
+
+
 class TrainedModel(Protocol):
     """What an estimator needs of the compiled models."""
 

@@ -67,7 +67,7 @@ def backends() -> list[Backend]:
     Examples
     --------
     >>> [method.backend for method in backends()]
-    ['ecod', 'copod', 'hbos', 'loda', 'lstm_autoencoder']
+    ['ecod', 'copod', 'hbos', 'loda', 'isolation_forest', 'lstm_autoencoder']
     """
     return [
         _backend(
@@ -102,6 +102,15 @@ def backends() -> list[Backend]:
             speed="fast",
             memory="medium",
             best_for="anomalies that show in combinations of columns",
+        ),
+        _backend(
+            "isolation_forest",
+            "Isolation forest",
+            "How few random splits separate a row from the others",
+            category="ensemble",
+            speed="medium",
+            memory="medium",
+            best_for="groups of normal rows of any shape, columns that matter only together",
         ),
         _backend(
             "lstm_autoencoder",

@@ -7,9 +7,8 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from freshet import _core
-from freshet._estimator import Estimator, TrainedModel
+from freshet._estimator import Estimator, TrainedModel, numpy_random
 from freshet._rows import Floats, as_matrix, column_names
-from freshet.errors import ConfigurationError
 
 __all__ = ["COPOD", "ECOD", "HBOS", "LODA"]
 
@@ -371,24 +370,9 @@ class LODA(Estimator):
 
     def _draw_projections(self, n_columns: int) -> Floats:
         # NumPy's legacy generator in PyOD's order of draws, so that equal seeds agree.
-        random = self._random_state()
+        random = numpy_random(self.random_state)
         projections: Floats = random.randn(self.n_random_cuts, n_columns)
         n_zeros = n_columns - int(np.sqrt(n_columns))
         for projection in projections:
             projection[random.permutation(n_columns)[:n_zeros]] = 0.0
         return projections
-
-    def _random_state(self) -> Any:
-        if isinstance(self.random_state, np.random.RandomState):
-            return self.random_state
-        if self.random_state is None:
-            return np.random.mtrand._rand  # what the functions of numpy.random use
-        try:
-            return np.random.RandomState(self.random_state)
-        except (TypeError, ValueError) as error:
-            raise ConfigurationError(
-                f"random_state must be None, a seed or a RandomState, not {self.random_state!r}",
-                id="parameter_type",
-                field="random_state",
-                expected="None, an integer from 0 to 2**32 - 1 or a numpy.random.RandomState",
-            ) from error

@@ -28,8 +28,8 @@ class DetectorPool:
 
     Parameters
     ----------
-    backend : {"ecod", "copod", "hbos", "loda"}, default "ecod"
-        The detection method.
+    backend : str, default "ecod"
+        The detection method; see `StreamingDetector`.
     **settings
         The other arguments of `StreamingDetector`, the same for all streams but those that `add`
         makes. Without ``columns`` the first row of each stream decides its columns.

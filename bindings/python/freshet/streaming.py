@@ -23,7 +23,9 @@ from freshet.results import Explanation, ResultBatch, Stats
 
 __all__ = ["StreamingDetector"]
 
-Backend: TypeAlias = Literal["ecod", "copod", "hbos", "loda", "lstm_autoencoder"]
+Backend: TypeAlias = Literal[
+    "ecod", "copod", "hbos", "loda", "isolation_forest", "lstm_autoencoder"
+]
 Normalization: TypeAlias = Literal["calibrated", "standardization", "zscore", "raw"]
 Scaler: TypeAlias = Literal["none", "standard", "min_max", "robust"]
 OutOfOrder: TypeAlias = Literal["error", "drop"]
@@ -40,8 +42,9 @@ class StreamingDetector:
 
     Parameters
     ----------
-    backend : {"ecod", "copod", "hbos", "loda", "lstm_autoencoder"}, default "ecod"
-        The detection method; see `freshet.backends` and the estimators of the same names.
+    backend : str, default "ecod"
+        The detection method: "ecod", "copod", "hbos", "loda", "isolation_forest" or
+        "lstm_autoencoder"; see `freshet.backends` and the estimators of these names.
     backend_params : mapping, optional
         The parameters of the method, for example ``{"n_bins": 20}`` for HBOS.
     columns : sequence of str, optional
@@ -107,8 +110,9 @@ class StreamingDetector:
     `process` for the few microseconds that scoring a single row takes.
 
     Scoring one row costs O(features · log window) with ECOD and COPOD, O(features) with HBOS and
-    O(cuts · √features) with LODA; a window of an LSTM autoencoder costs
-    O(window · num_layers · hidden_size²). Each rolling statistic costs O(1) whatever its window.
+    O(cuts · √features) with LODA, and O(trees · log samples) with an isolation forest; a window of
+    an LSTM autoencoder costs O(window · num_layers · hidden_size²). Each rolling statistic costs
+    O(1) whatever its window.
 
     Detectors can be copied and pickled, at any time.
 

@@ -13,6 +13,7 @@
 #include "freshet/backends/copod.hpp"
 #include "freshet/backends/ecod.hpp"
 #include "freshet/backends/hbos.hpp"
+#include "freshet/backends/isolation_forest.hpp"
 #include "freshet/backends/loda.hpp"
 #include "freshet/core/concepts.hpp"
 #include "freshet/core/validate.hpp"
@@ -98,6 +99,15 @@ LodaModel fit_projections(const py::dict& parameters, const Doubles& rows,
   return backend.fit(read.view(), read_projections.view());
 }
 
+IsolationForestModel fit_seeded(const py::dict& parameters, const Doubles& rows, Seed seed,
+                                const Names& names) {
+  const auto backend = read_backend<IsolationForest>(parameters);
+  const ReadMatrix read(rows);
+  const py::gil_scoped_release release;
+  require_columns(read.view(), std::max<std::size_t>(read.view().n_columns(), 1), names);
+  return backend.fit(read.view(), seed);
+}
+
 py::list densities(const HbosModel& model) {
   py::list all;
   for (std::size_t j = 0; j < model.n_features(); ++j) all.append(copy_of(model.densities(j)));
@@ -132,6 +142,9 @@ void bind_models(py::module_& module) {
                   "names"_a = py::none(),
                   "fit_projections(parameters, rows, projections, names=None)\n--\n\n")
       .def("projections", &projections, "projections(self)\n--\n\n(n_random_cuts, n_features)");
+  bind_model<IsolationForest>(module, "IsolationForestModel")
+      .def_static("fit_seeded", &fit_seeded, "parameters"_a, "rows"_a, "seed"_a,
+                  "names"_a = py::none(), "fit_seeded(parameters, rows, seed, names=None)\n--\n\n");
   module.def("backend_names", &backend_names, "backend_names()\n--\n\n");
   module.def("default_parameters", &default_parameters, "backend"_a,
              "default_parameters(backend)\n--\n\n");

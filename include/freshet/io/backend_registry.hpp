@@ -11,6 +11,7 @@
 #include "freshet/backends/copod.hpp"
 #include "freshet/backends/ecod.hpp"
 #include "freshet/backends/hbos.hpp"
+#include "freshet/backends/isolation_forest.hpp"
 #include "freshet/backends/loda.hpp"
 #include "freshet/backends/lstm_autoencoder.hpp"
 #include "freshet/core/error.hpp"
@@ -22,7 +23,7 @@
 namespace freshet {
 
 /// Every backend that a configuration may name. A new one is added here and nowhere else.
-using Backends = std::tuple<Ecod, Copod, Hbos, Loda, LstmAutoencoder>;
+using Backends = std::tuple<Ecod, Copod, Hbos, Loda, IsolationForest, LstmAutoencoder>;
 
 /// The identifiers of all backends.
 [[nodiscard]] inline std::vector<std::string> backend_names() {
