@@ -76,11 +76,12 @@ __all__ = [
 
 if TYPE_CHECKING:
     from freshet import datasets as datasets
+    from freshet import evaluate as evaluate
     from freshet import plotting as plotting
 else:
 
     def __getattr__(name: str) -> object:
         # Imported when used: they need packages that freshet itself does without.
-        if name in ("datasets", "plotting"):
+        if name in ("datasets", "evaluate", "plotting"):
             return import_module(f"freshet.{name}")
         raise AttributeError(f"module 'freshet' has no attribute {name!r}")

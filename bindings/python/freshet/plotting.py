@@ -140,11 +140,17 @@ def draw_stream(picture: StreamPicture) -> Figure:
     return figure
 
 
-def draw_errors(picture: ErrorPicture) -> Figure:
+def draw_errors(picture: ErrorPicture, score_label: str = "error") -> Figure:
     """Draw every column of a series and, below, the errors of its windows.
 
     Labelled windows are hatched, rows above the threshold are crosses, and what comes before the
     first full window is grey.
+
+    Parameters
+    ----------
+    picture : ErrorPicture
+    score_label : str, default "error"
+        What the lowest panel shows.
 
     Returns
     -------
@@ -171,7 +177,7 @@ def draw_errors(picture: ErrorPicture) -> Figure:
         axes.set_ylabel(name)
         axes.yaxis.set_major_formatter("{x:,.0f}" if np.max(values) >= 1000 else "{x:g}")
     _plot_scores(panels[-1], times, picture.errors, rows, picture.threshold)
-    panels[-1].set_ylabel("error")
+    panels[-1].set_ylabel(score_label)
     panels[-1].set_ylim(bottom=0.0)
     if not is_dated:
         panels[-1].set_xlabel("row" if times.dtype.kind == "i" else "timestamp")

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from freshet import __version__
-from freshet.cli import backends, download, inspect, keys, score, serve, train
+from freshet.cli import backends, download, evaluate, inspect, keys, score, serve, train
 from freshet.cli._errors import Commands
 
 __all__ = ["app", "main"]
@@ -38,6 +38,7 @@ app.command("download", epilog=_examples(*download.EXAMPLES))(download.download)
 app.command("train", epilog=_examples(*train.EXAMPLES))(train.train)
 app.command("score", epilog=_examples(*score.EXAMPLES))(score.score)
 app.command("inspect", epilog=_examples(*inspect.EXAMPLES))(inspect.inspect)
+app.command("evaluate", epilog=_examples(*evaluate.EXAMPLES))(evaluate.evaluate)
 app.command("backends", epilog=_examples(*backends.EXAMPLES))(backends.backends)
 app.command("serve", epilog=_examples(*serve.EXAMPLES), cls=serve.ServeCommand)(serve.serve)
 

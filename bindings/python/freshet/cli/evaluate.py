@@ -1,0 +1,183 @@
+"""``freshet evaluate``."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from freshet.cli._output import as_table, replacing
+from freshet.datasets._series import ENVIRONMENT_VARIABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from freshet.evaluate import Detection
+
+EXAMPLES: Final = (
+    "freshet evaluate --data nab --backend ecod --backend hbos --rolling 5,20",
+    "freshet evaluate --data nab --set contamination=0.01 --set 'lag_periods=[1, 2]'",
+    "freshet evaluate --data nab --config detectors.yaml --html report.html",
+    "freshet evaluate --data nab --scores numenta.csv.gz --json report.json",
+)
+
+
+def evaluate(
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data",
+            metavar="DIR",
+            envvar=ENVIRONMENT_VARIABLE,
+            help="Laid out as NAB is: data/GROUP/NAME.csv and labels/combined_windows.json.",
+        ),
+    ] = None,
+    backend: Annotated[
+        list[str] | None,
+        typer.Option("--backend", "-b", metavar="NAME", help="May be repeated; ecod if not given."),
+    ] = None,
+    rolling: Annotated[
+        str | None,
+        typer.Option("--rolling", metavar="N,N,…", help="Rolling windows, in rows."),
+    ] = None,
+    given: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="A setting of the detectors, its value in YAML; may be repeated.",
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config", metavar="FILE", help="YAML: from the name of each detector to its settings."
+        ),
+    ] = None,
+    scores: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--scores",
+            metavar="FILE",
+            help="Of a detector elsewhere: CSV of file,row,anomaly_score; may be repeated.",
+        ),
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option("--jobs", "-j", min=1, help="Threads; one for each processor if not given."),
+    ] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write all figures as JSON.")
+    ] = None,
+    html_file: Annotated[
+        Path | None,
+        typer.Option("--html", metavar="FILE", help="Write a page with pictures of all series."),
+    ] = None,
+) -> None:
+    """Score detectors on labelled series as the Numenta Anomaly Benchmark does.
+
+    Prints, for each detector, NAB's score by its three profiles at the best threshold of each (0 is
+    saying nothing, 100 is perfect); at the standard profile's threshold the windows detected, the
+    rows flagged outside of any, and F1 by rows and by ranges; and VUS-PR, which needs no threshold.
+    """
+    if data is None:
+        raise typer.BadParameter("expected a directory", param_hint="--data")
+    from freshet.evaluate import Findings, detect, load_series, read_scores
+    from freshet.evaluate import evaluate as evaluated
+    from freshet.evaluate.report import COLUMNS, cells, page
+
+    detections = _detections(backend, rolling, given, config, is_needed=not scores)
+    series = load_series(data)
+    findings = [
+        Findings(path.name.removesuffix(".gz").removesuffix(".csv"), read_scores(path, series))
+        for path in scores or ()
+    ]
+    with _showing(len(detections) * len(series)) as on_progress:
+        findings += detect(detections, series, n_jobs=jobs, on_progress=on_progress)
+    evaluations = [evaluated(one, series) for one in findings]
+    for line in as_table([COLUMNS, *(cells(one) for one in evaluations)]):
+        typer.echo(line.rstrip())
+    if json_file is not None:
+        report = {
+            "series": [one.name for one in series],
+            "evaluations": [one.to_dict() for one in evaluations],
+        }
+        with replacing(json_file) as file:
+            json.dump(report, file, indent=2)
+            file.write("\n")
+    if html_file is not None:
+        with replacing(html_file) as file:
+            file.write(page(evaluations, findings, series))
+
+
+def _detections(
+    backends: list[str] | None,
+    rolling: str | None,
+    given: list[str] | None,
+    config: Path | None,
+    *,
+    is_needed: bool,
+) -> list[Detection]:
+    from freshet.evaluate import Detection
+
+    common: dict[str, Any] = {}
+    if rolling is not None:
+        try:
+            common["rolling_windows"] = [int(one) for one in rolling.split(",")]
+        except ValueError:
+            raise typer.BadParameter(
+                "expected numbers of rows, for example 5,10,20", param_hint="--rolling"
+            ) from None
+    for one in given or ():
+        name, equals, value = one.partition("=")
+        if not (name and equals):
+            raise typer.BadParameter(f"expected NAME=VALUE, not {one!r}", param_hint="--set")
+        common[name] = _value(value, "--set")
+    detections = [
+        Detection(name, {**common, **settings}) for name, settings in _configured(config).items()
+    ]
+    if not detections and not backends and is_needed:
+        backends = ["ecod"]
+    detections += [Detection(name, {"backend": name, **common}) for name in backends or ()]
+    return detections
+
+
+def _configured(config: Path | None) -> dict[str, dict[str, Any]]:
+    if config is None:
+        return {}
+    found = _value(config.read_text(encoding="utf-8"), "--config")
+    if not isinstance(found, dict) or not all(isinstance(one, dict) for one in found.values()):
+        raise typer.BadParameter(
+            f"{config}: expected the name of each detector and its settings below it",
+            param_hint="--config",
+        )
+    return {str(name): settings for name, settings in found.items()}
+
+
+def _value(text: str, where: str) -> Any:
+    import yaml
+
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise typer.BadParameter(f"{text!r} is no YAML: {error}", param_hint=where) from None
+
+
+@contextmanager
+def _showing(total: int) -> Iterator[Callable[[int, int], None] | None]:
+    """Yield what to call after every series: it moves a bar on a terminal."""
+    if total == 0 or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        task = bars.add_task("series", total=total)
+        yield lambda done, _: bars.update(task, completed=done)
