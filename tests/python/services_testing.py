@@ -167,12 +167,30 @@ class Redis(Service):
             program("redis-server"),
             *("--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self.directory)),
             *("--appendonly", "yes", "--appendfsync", "always", "--save", ""),
+            # So that the log has every command; see `commands`.
+            *("--auto-aof-rewrite-percentage", "0"),
         ]
 
     def answers(self) -> bool:
         with contextlib.suppress(redis.RedisError), redis.Redis(port=self.port) as client:
             return bool(client.ping())
         return False
+
+    def commands(self) -> Iterator[list[bytes]]:
+        """All writes since the last `flush`, in order; those of scripts too."""
+        found: list[list[bytes]] = []
+        for path in sorted(self.directory.glob("appendonlydir/*.incr.aof")):
+            with path.open("rb") as log:
+                while line := log.readline():
+                    parts = []
+                    for _ in range(int(line[1:])):
+                        parts.append(log.read(int(log.readline()[1:])))
+                        log.readline()
+                    if parts[0].upper() == b"FLUSHALL":
+                        found.clear()
+                    else:
+                        found.append(parts)
+        return iter(found)
 
     def flush(self) -> None:
         """Forget everything."""

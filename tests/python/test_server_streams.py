@@ -402,3 +402,14 @@ def test_who_asks_whether_to_send_a_body_is_told_before_the_answer(tmp_path: Pat
         # In one piece.
         assert received.startswith(b"HTTP/1.1 200 OK\r\n")
         assert json.loads(received.partition(b"\r\n\r\n")[2])["model"] == "pump"
+
+
+@pytest.mark.parametrize("value", [-9.223372036854778e18, -1e300, 1e300])
+def test_whole_numbers_beyond_64_bits_are_refused(tmp_path: Path, value: float) -> None:
+    async def question(client: Any) -> None:
+        for name in ("min_samples", "window_size", "retrain_interval"):
+            answer = await client.post(PATH, json=body({"a": 1.0}) | {name: value})
+            assert answer.status_code == 422
+            assert answer.json()["field"] == name
+
+    asking(app(tmp_path), question)

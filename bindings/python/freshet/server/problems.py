@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
@@ -229,6 +230,7 @@ def _shown(value: object) -> str:
     if isinstance(value, float) and not math.isfinite(value):
         return repr(value)
     if value is None or isinstance(value, (bool, int, float, str)):
-        text = orjson.dumps(value).decode()
+        # Not by orjson, which has no integers beyond 64 bits.
+        text = json.dumps(value, ensure_ascii=False)
         return text if len(text) <= 60 else f"{text[:60]}…"
     return "an object" if isinstance(value, dict) else "a list"
