@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import sqlite3
 import subprocess
@@ -121,28 +120,6 @@ class TestWriting:
         with pytest.raises(StoreError):
             journal.write([*(entry(i) for i in range(n + 1, 2 * n)), broken])
         assert [sequence for sequence, _ in journal.events("pump", "one", 0)] == [*range(1, n + 1)]
-
-    def test_a_log_that_was_emptied_is_filled_again(self, journal: Journal) -> None:
-        wal = journal.path.with_name(journal.path.name + "-wal")
-        data = b"x" * 2**20
-        journal.write([ModelBytes("small", data)])
-        journal.checkpoint()  # There is not enough to do.
-        journal.write([ModelBytes(f"first {i}", data) for i in range(20)])
-        size = wal.stat().st_size
-        assert size > 20 * 2**20
-        with contextlib.closing(sqlite3.connect(journal.path)) as reader:
-            # Who reads something older keeps the log, and nobody waits for that.
-            reader.execute("BEGIN")
-            reader.execute("SELECT count(*) FROM models").fetchone()
-            journal.write([ModelBytes("more", data)])
-            journal.checkpoint()
-            journal.write([ModelBytes("still more", data)])
-            assert wal.stat().st_size > size + 2**20
-        size = wal.stat().st_size
-        journal.checkpoint()
-        journal.write([ModelBytes(f"second {i}", data) for i in range(15)])
-        assert wal.stat().st_size == size
-        assert journal.model("second 14") == journal.model("first 0") == data
 
     def test_what_is_written_outlives_a_process_that_is_killed(self, tmp_path: Path) -> None:
         script = """

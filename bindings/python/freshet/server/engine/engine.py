@@ -139,9 +139,7 @@ class Engine:
             is_slow=lambda stream, n_rows: _is_slow(stream, n_rows, quick),
         )
         self._pipeline.know(self.store.streams())
-        self._housekeeping = Housekeeping(
-            settings, measures, self._pipeline, self.journal, self._queues
-        )
+        self._housekeeping = Housekeeping(settings, measures, self._pipeline, self._queues)
 
     async def close(self) -> None:
         """Finish what was begun, store the state of every stream, and close the store."""

@@ -1,4 +1,4 @@
-"""What a service does for itself: looks at its queues, frees memory and tidies its journal."""
+"""What a service does for itself: looks at its queues and frees memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ import structlog
 
 from freshet.errors import Error
 from freshet.server.engine.changes import StoreError
-from freshet.server.engine.journal import Journal
 from freshet.server.engine.measures import Measures
 from freshet.server.engine.operations import Eviction
 from freshet.server.engine.pipeline import Pipeline
@@ -40,7 +39,7 @@ class Housekeeping:
 
     Parameters
     ----------
-    settings, measures, pipeline, journal
+    settings, measures, pipeline
     queues : callable
         Returns how much waits where.
     """
@@ -50,14 +49,12 @@ class Housekeeping:
         settings: ServerSettings,
         measures: Measures,
         pipeline: Pipeline,
-        journal: Journal,
         queues: Callable[[], dict[str, int]],
     ) -> None:
         self._settings = settings
         self._measures = measures
         self._queues = queues
         self._pipeline = pipeline
-        self._journal = journal
         self._memory_bytes = 0
         self._ends = threading.Event()
         self._look()
@@ -97,7 +94,6 @@ class Housekeeping:
                 self._pipeline.sweep()
                 self._look()
                 self._evict()
-                self._journal.checkpoint()
             except StoreError as error:
                 _log.warning("housekeeping_failed", reason=str(error))
             except Exception:

@@ -43,10 +43,6 @@ _ROW: Final = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 #: Rows of one statement. A thread gives Python's lock away for every statement, and gets it back
 #: when the others are done, which takes longer than most statements.
 _MAX_ROWS: Final = 64
-#: How long the write-ahead log is when it is emptied beside the writes, and when a write has to do
-#: that itself, for which all others wait.
-_CHECKPOINT_BYTES: Final = 16 * 2**20
-_MAX_WAL_PAGES: Final = 50_000
 #: Snapshots kept of a stream: should the last be damaged, the one before and the events after it
 #: give the same state.
 _SNAPSHOTS_KEPT: Final = 2
@@ -82,9 +78,7 @@ class Journal:
             self._writer = self._connect()
             self._writer.execute("PRAGMA journal_mode = WAL")
             self._writer.execute(f"PRAGMA synchronous = {'FULL' if is_durable else 'NORMAL'}")
-            self._writer.execute(f"PRAGMA wal_autocheckpoint = {_MAX_WAL_PAGES}")
             self._writer.executescript(SCHEMA)
-            self._checkpointer = self._connect(timeout_seconds=0)
 
     def close(self) -> None:
         """Close the file; nothing may be called after it."""
@@ -215,24 +209,6 @@ class Journal:
         with self.transaction() as connection:
             connection.executemany("DELETE FROM journal WHERE id = ?", [(one,) for one in ids])
 
-    def checkpoint(self) -> None:
-        """Move what is in the write-ahead log to where it belongs, if there is much of it.
-
-        Writes go on meanwhile, but for the short end.
-
-        Raises
-        ------
-        StoreError
-        """
-        wal = self.path.with_name(self.path.name + "-wal")
-        if not wal.exists() or wal.stat().st_size < _CHECKPOINT_BYTES:
-            return
-        with _store_errors("written"):
-            self._checkpointer.execute("PRAGMA wal_checkpoint(PASSIVE)")
-            with self._write_lock:
-                # What was written meanwhile; nothing, while somebody still reads what is older.
-                self._checkpointer.execute("PRAGMA wal_checkpoint(RESTART)")
-
     # ---- reading ----
 
     def streams(self) -> list[StreamInfo]:
@@ -316,9 +292,9 @@ class Journal:
             connection.execute("PRAGMA query_only = ON")
         return connection
 
-    def _connect(self, timeout_seconds: float = 30.0) -> sqlite3.Connection:
+    def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
-            self.path, timeout=timeout_seconds, isolation_level=None, check_same_thread=False
+            self.path, timeout=30.0, isolation_level=None, check_same_thread=False
         )
         self._all.append(connection)
         return connection
