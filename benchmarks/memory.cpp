@@ -123,6 +123,7 @@ int main() {
   report["copod"] = of_backend<freshet::Copod>();
   report["hbos"] = of_backend<freshet::Hbos>();
   report["loda"] = of_backend<freshet::Loda>();
+  report["isolation_forest"] = of_backend<freshet::IsolationForest>();
   std::cout << report.dump(2) << '\n';
   return 0;
 }

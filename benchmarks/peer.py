@@ -17,6 +17,7 @@ import polars as pl
 from pyod.models.copod import COPOD
 from pyod.models.ecod import ECOD
 from pyod.models.hbos import HBOS
+from pyod.models.iforest import IForest
 from pyod.models.loda import LODA
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ DETECTORS: dict[str, Callable[[], Detector]] = {
     "copod": COPOD,
     "hbos": HBOS,
     "loda": lambda: LODA(n_random_cuts=100),
+    "isolation_forest": IForest,
 }
 
 

@@ -32,7 +32,13 @@ PIPELINE: dict[str, Any] = {
     "rolling_windows": [5, 10, 20],
     "lag_periods": [1, 2, 3],
 }
-BACKENDS = {"ecod": "Ecod", "copod": "Copod", "hbos": "Hbos", "loda": "Loda"}
+BACKENDS = {
+    "ecod": "Ecod",
+    "copod": "Copod",
+    "hbos": "Hbos",
+    "loda": "Loda",
+    "isolation_forest": "IsolationForest",
+}
 
 
 class Measurements:
@@ -162,7 +168,13 @@ def figures() -> list[Figure]:
     def fit(m: Measurements, backend: str, width: int = N_COLUMNS) -> float:
         return m.micro_ns[f"fit<freshet::{BACKENDS[backend]}>/{width}"]
 
-    limits = {"ecod": (300, 2000), "copod": (300, 2000), "hbos": (80, 300), "loda": (1000, 500)}
+    limits = {
+        "ecod": (300, 2000),
+        "copod": (300, 2000),
+        "hbos": (80, 300),
+        "loda": (1000, 500),
+        "isolation_forest": (None, None),
+    }
     for name, (at_most, at_least) in limits.items():
         add(f"score/{name}", "ns", functools.partial(score, backend=name), at_most=at_most)
         add(

@@ -1,5 +1,6 @@
 """Measures of detections, against programs that do nothing cleverly; and what runs them."""
 
+import dataclasses
 import gzip
 import json
 import math
@@ -10,7 +11,7 @@ import pytest
 from cli_testing import run
 from freshet.evaluate import (
     PROFILES,
-    Detection,
+    Configuration,
     Findings,
     Labelled,
     Profile,
@@ -257,14 +258,14 @@ class TestRunning:
         seen = []
         one, many = (
             detect(
-                [Detection("a", {"backend": "ecod"}), Detection("b", {"backend": "hbos"})],
+                [Configuration("a", {"backend": "ecod"}), Configuration("b", {"backend": "hbos"})],
                 series,
                 n_jobs=n_jobs,
                 on_progress=lambda done, total: seen.append((done, total)),
             )
             for n_jobs in (1, 4)
         )
-        assert sorted(seen[:6]) == [(done, 6) for done in range(1, 7)]
+        assert seen[:6] == [(done, 6) for done in range(1, 7)]
         for a, b in zip(one, many, strict=True):
             for name in a.scores:
                 np.testing.assert_array_equal(a.scores[name], b.scores[name])
@@ -272,20 +273,20 @@ class TestRunning:
         assert found.nab["standard"].score > 60.0
         assert found.nab["standard"].n_detected == found.nab["standard"].n_windows == 2
         assert found.n_rows == 1200
-        assert found == evaluate(many[0], series).__class__(
-            **{**vars(evaluate(many[0], series)), "seconds": found.seconds}
-        )
+        assert found == dataclasses.replace(evaluate(many[0], series), seconds=found.seconds)
         alone = nab(directory, "ecod")
         assert alone.nab == found.nab
 
     def test_nothing_is_scored_before_the_end_of_probation(self, directory):
         (series, *_) = load_series(directory)
-        scores = Detection("a", {"backend": "ecod"}).of(series)
+        scores = Configuration("a", {"backend": "ecod"}).scores(series)
         assert np.flatnonzero(np.isfinite(scores))[0] == probation(400) == 60
 
     def test_errors_name_detector_and_series(self, directory):
-        with pytest.raises(freshet.ConfigurationError, match=r"^mine, group/series-0\.csv: "):
-            detect([Detection("mine", {"backend": "ecod", "shingle": 0})], load_series(directory))
+        with pytest.raises(freshet.ConfigurationError, match=r"^mine, group/series-\d\.csv: "):
+            detect(
+                [Configuration("mine", {"backend": "ecod", "shingle": 0})], load_series(directory)
+            )
 
     def test_scores_of_others(self, directory, tmp_path):
         series = load_series(directory)

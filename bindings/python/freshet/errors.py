@@ -5,7 +5,7 @@ Every error has a stable ``id``, names the ``field`` it is about and says what w
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 __all__ = [
     "ConfigurationError",
@@ -16,6 +16,7 @@ __all__ = [
     "NotReadyError",
     "SnapshotError",
     "UnknownStreamError",
+    "about",
 ]
 
 
@@ -87,3 +88,13 @@ class ModelFileError(Error, ValueError):
 
 class UnknownStreamError(Error, KeyError):
     """A pool has no stream of that name."""
+
+
+_E = TypeVar("_E", bound=Error)
+
+
+def about(where: str, error: _E) -> _E:
+    """Return the same error with a message that begins with what it is about, such as a file."""
+    told = type(error)(f"{where}: {error}")
+    told.__dict__.update(error.__dict__)
+    return told

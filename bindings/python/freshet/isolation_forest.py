@@ -115,4 +115,4 @@ class IForest(Estimator):
         if self._is_share():
             params["max_samples"] = max(int(self.max_samples * len(rows)), 1)
         seed = int(numpy_random(self.random_state).randint(np.iinfo(np.int32).max))
-        return _core.IsolationForestModel.fit_seeded(params, rows, seed, names)
+        return _core.IsolationForestModel.fit(params, rows, names, seed)

@@ -35,12 +35,13 @@ namespace freshet::python {
 namespace {
 
 template <Backend B>
-typename B::Model fit(const py::dict& parameters, const Doubles& rows, const Names& names) {
+typename B::Model fit(const py::dict& parameters, const Doubles& rows, const Names& names,
+                      Seed seed) {
   const auto backend = read_backend<B>(parameters);
   const ReadMatrix read(rows);
   const py::gil_scoped_release release;
   require_columns(read.view(), std::max<std::size_t>(read.view().n_columns(), 1), names);
-  return backend.fit(read.view());
+  return backend.fit(read.view(), seed);
 }
 
 template <Model M>
@@ -76,8 +77,8 @@ py::class_<typename B::Model> bind_model(py::module_& module, const char* class_
       .def_static(
           "check", [](const py::dict& parameters) { (void)read_backend<B>(parameters); },
           "parameters"_a, "check(parameters)\n--\n\nRaise unless all are valid.")
-      .def_static("fit", &fit<B>, "parameters"_a, "rows"_a, "names"_a = py::none(),
-                  "fit(parameters, rows, names=None)\n--\n\n")
+      .def_static("fit", &fit<B>, "parameters"_a, "rows"_a, "names"_a = py::none(), "seed"_a = 0,
+                  "fit(parameters, rows, names=None, seed=0)\n--\n\n")
       .def("score", &score<M>, "rows"_a, "names"_a = py::none(),
            "score(self, rows, names=None)\n--\n\nThe raw score of every row.")
       .def("explain", &explain<M>, "rows"_a, "names"_a = py::none(),
@@ -97,15 +98,6 @@ LodaModel fit_projections(const py::dict& parameters, const Doubles& rows,
   const py::gil_scoped_release release;
   require_columns(read.view(), std::max<std::size_t>(read.view().n_columns(), 1), names);
   return backend.fit(read.view(), read_projections.view());
-}
-
-IsolationForestModel fit_seeded(const py::dict& parameters, const Doubles& rows, Seed seed,
-                                const Names& names) {
-  const auto backend = read_backend<IsolationForest>(parameters);
-  const ReadMatrix read(rows);
-  const py::gil_scoped_release release;
-  require_columns(read.view(), std::max<std::size_t>(read.view().n_columns(), 1), names);
-  return backend.fit(read.view(), seed);
 }
 
 py::list densities(const HbosModel& model) {
@@ -142,9 +134,7 @@ void bind_models(py::module_& module) {
                   "names"_a = py::none(),
                   "fit_projections(parameters, rows, projections, names=None)\n--\n\n")
       .def("projections", &projections, "projections(self)\n--\n\n(n_random_cuts, n_features)");
-  bind_model<IsolationForest>(module, "IsolationForestModel")
-      .def_static("fit_seeded", &fit_seeded, "parameters"_a, "rows"_a, "seed"_a,
-                  "names"_a = py::none(), "fit_seeded(parameters, rows, seed, names=None)\n--\n\n");
+  bind_model<IsolationForest>(module, "IsolationForestModel");
   module.def("backend_names", &backend_names, "backend_names()\n--\n\n");
   module.def("default_parameters", &default_parameters, "backend"_a,
              "default_parameters(backend)\n--\n\n");

@@ -60,7 +60,7 @@ class Pool {
     const auto use = [&](Session& session) {
       session.process_many(read.batch(), records.results, times.view());
     };
-    if (!is_short(read) || !process_at_once(stream_id, use)) {
+    if (!is_single(read) || !process_at_once(stream_id, use)) {
       const py::gil_scoped_release release;
       pool_.with(stream_id, use);
     }
@@ -72,7 +72,7 @@ class Pool {
     const ReadBatch read(rows, names);
     const BatchTimes times(timestamps, read.batch().rows.n_rows());
     const auto use = [&](Session& session) { session.check(read.batch(), times.view()); };
-    if (is_short(read) && pool_.try_with(stream_id, use)) return;
+    if (is_single(read) && pool_.try_with(stream_id, use)) return;
     const py::gil_scoped_release release;
     pool_.with_existing_or_fresh(stream_id, use);
   }
@@ -178,9 +178,9 @@ class Pool {
   }
 
  private:
-  /// Whether rows are scored in less time than it takes to give the GIL away and get it back, for
-  /// which others may make this thread wait for milliseconds.
-  static bool is_short(const ReadBatch& read) { return read.batch().rows.n_rows() <= 16; }
+  /// Scoring a row takes less time than giving the GIL away and getting it back, for which others
+  /// may make this thread wait for milliseconds.
+  static bool is_single(const ReadBatch& read) { return read.batch().rows.n_rows() == 1; }
 
   /// Calls `use` with the GIL, unless the stream is in use or may train.
   /// @return whether `use` was called.

@@ -13,8 +13,8 @@
 #include "freshet/core/result.hpp"
 
 /// @file
-/// Verdicts as the service answers them: a row takes a tenth of the time that Python needs to make
-/// an object of it and write that.
+/// Verdicts as the service answers them, in a third of the time that Python takes to make an object
+/// of each and orjson to write them.
 
 namespace py = pybind11;
 using namespace pybind11::literals;

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, TypeVar
+from typing import Any
 
 import typer
 from typer.core import TyperGroup
@@ -12,8 +12,6 @@ from freshet.errors import Error
 
 FAILURE = 1
 INTERRUPTED = 130  # 128 and the number of SIGINT, as shells have it
-
-_E = TypeVar("_E", bound=Error)
 
 
 class Commands(TyperGroup):
@@ -43,10 +41,3 @@ def describe(error: Error | OSError) -> str:
     if isinstance(error, OSError) and error.strerror is not None:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return str(error)
-
-
-def about(where: str, error: _E) -> _E:
-    """Return the same error with a message that begins with the file it is about."""
-    told = type(error)(f"{where}: {error}")
-    told.__dict__.update(error.__dict__)
-    return told

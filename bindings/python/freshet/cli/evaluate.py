@@ -17,7 +17,7 @@ from freshet.datasets._series import ENVIRONMENT_VARIABLE
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from freshet.evaluate import Detection
+    from freshet.evaluate import Configuration
 
 EXAMPLES: Final = (
     "freshet evaluate --data nab --backend ecod --backend hbos --rolling 5,20",
@@ -91,14 +91,14 @@ def evaluate(
     from freshet.evaluate import evaluate as evaluated
     from freshet.evaluate.report import COLUMNS, cells, page
 
-    detections = _detections(backend, rolling, given, config, is_needed=not scores)
+    configurations = _configurations(backend, rolling, given, config, is_needed=not scores)
     series = load_series(data)
     findings = [
         Findings(path.name.removesuffix(".gz").removesuffix(".csv"), read_scores(path, series))
         for path in scores or ()
     ]
-    with _showing(len(detections) * len(series)) as on_progress:
-        findings += detect(detections, series, n_jobs=jobs, on_progress=on_progress)
+    with _showing(len(configurations) * len(series)) as on_progress:
+        findings += detect(configurations, series, n_jobs=jobs, on_progress=on_progress)
     evaluations = [evaluated(one, series) for one in findings]
     for line in as_table([COLUMNS, *(cells(one) for one in evaluations)]):
         typer.echo(line.rstrip())
@@ -115,15 +115,15 @@ def evaluate(
             file.write(page(evaluations, findings, series))
 
 
-def _detections(
+def _configurations(
     backends: list[str] | None,
     rolling: str | None,
     given: list[str] | None,
     config: Path | None,
     *,
     is_needed: bool,
-) -> list[Detection]:
-    from freshet.evaluate import Detection
+) -> list[Configuration]:
+    from freshet.evaluate import Configuration
 
     common: dict[str, Any] = {}
     if rolling is not None:
@@ -138,13 +138,14 @@ def _detections(
         if not (name and equals):
             raise typer.BadParameter(f"expected NAME=VALUE, not {one!r}", param_hint="--set")
         common[name] = _value(value, "--set")
-    detections = [
-        Detection(name, {**common, **settings}) for name, settings in _configured(config).items()
+    configurations = [
+        Configuration(name, {**common, **settings})
+        for name, settings in _configured(config).items()
     ]
-    if not detections and not backends and is_needed:
+    if not configurations and not backends and is_needed:
         backends = ["ecod"]
-    detections += [Detection(name, {"backend": name, **common}) for name in backends or ()]
-    return detections
+    configurations += [Configuration(name, {"backend": name, **common}) for name in backends or ()]
+    return configurations
 
 
 def _configured(config: Path | None) -> dict[str, dict[str, Any]]:

@@ -14,9 +14,8 @@ import typer
 
 from freshet.cli._csv import AUTOMATIC
 from freshet.cli._data import Data, load_dataset, read_file
-from freshet.cli._errors import about
 from freshet.cli._output import replacing, text_output
-from freshet.errors import ConfigurationError, DataError
+from freshet.errors import ConfigurationError, DataError, about
 from freshet.lstm import LSTMAutoencoder
 
 if TYPE_CHECKING:

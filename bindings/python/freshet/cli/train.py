@@ -11,10 +11,9 @@ import numpy as np
 import typer
 
 from freshet.cli._data import Data, load_dataset, read_file
-from freshet.cli._errors import about
 from freshet.cli._output import as_table
 from freshet.cli._progress import losses, showing_training
-from freshet.errors import ConfigurationError, DataError, FitError, ModelFileError
+from freshet.errors import ConfigurationError, DataError, FitError, ModelFileError, about
 
 if TYPE_CHECKING:
     from freshet.cli._config import TrainingConfig

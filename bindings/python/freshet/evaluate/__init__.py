@@ -7,7 +7,7 @@ the command line.
 """
 
 from freshet.evaluate.measures import Quality, by_ranges, by_rows, vus_pr
-from freshet.evaluate.running import Detection, Evaluation, Findings, detect, evaluate, nab
+from freshet.evaluate.running import Configuration, Evaluation, Findings, detect, evaluate, nab
 from freshet.evaluate.scoring import (
     PROFILES,
     Labelled,
@@ -21,7 +21,7 @@ from freshet.evaluate.series import Series, load_series, read_scores
 
 __all__ = [
     "PROFILES",
-    "Detection",
+    "Configuration",
     "Evaluation",
     "Findings",
     "Labelled",

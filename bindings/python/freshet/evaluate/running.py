@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from freshet.errors import Error
+from freshet.errors import Error, about
 from freshet.evaluate.measures import Quality, by_ranges, by_rows, flags_of, vus_pr
 from freshet.evaluate.scoring import PROFILES, NabScore, nab_score, probation
 from freshet.evaluate.series import Series, load_series
 from freshet.pool import DetectorPool
 
-__all__ = ["Evaluation", "Findings", "evaluate", "nab"]
+__all__ = ["Configuration", "Evaluation", "Findings", "detect", "evaluate", "nab"]
 
 _Scores = Mapping[str, npt.NDArray[np.float64]]
 
@@ -82,20 +82,8 @@ class Evaluation:
         return found
 
 
-@dataclass
-class _Progress:
-    done: int = 0
-    total: int = 0
-    tell: Callable[[int, int], None] | None = None
-
-    def advance(self) -> None:
-        self.done += 1
-        if self.tell is not None:
-            self.tell(self.done, self.total)
-
-
 @dataclass(frozen=True)
-class Detection:
+class Configuration:
     """A detector to be run over series.
 
     Attributes
@@ -110,7 +98,7 @@ class Detection:
     name: str
     settings: Mapping[str, Any] = field(default_factory=dict)
 
-    def of(self, series: Series) -> npt.NDArray[np.float64]:
+    def scores(self, series: Series) -> npt.NDArray[np.float64]:
         """Return the scores of a series' rows; NaN in cold start."""
         settings: dict[str, Any] = {"retrain": "inline", **self.settings}
         if "min_samples" not in settings:
@@ -123,7 +111,7 @@ class Detection:
 
 
 def detect(
-    detections: Sequence[Detection],
+    configurations: Sequence[Configuration],
     series: Sequence[Series],
     *,
     n_jobs: int | None = None,
@@ -133,47 +121,46 @@ def detect(
 
     Parameters
     ----------
-    detections, series
+    configurations, series
     n_jobs : int, optional
         Threads; one for each processor if not given. Does not change the result.
     on_progress : callable, optional
-        Called with the numbers of series done and of all, from any thread.
+        Called with the numbers of series done and of all.
 
     Raises
     ------
     Error
         What a detector raises, with the series that it was about.
     """
-    progress = _Progress(total=len(detections) * len(series), tell=on_progress)
 
-    def run(detection: Detection, one: Series) -> tuple[npt.NDArray[np.float64], float]:
+    def run(configuration: Configuration, one: Series) -> tuple[npt.NDArray[np.float64], float]:
         began = time.perf_counter()
         try:
-            scores = detection.of(one)
+            scores = configuration.scores(one)
         except Error as error:
-            told = type(error)(f"{detection.name}, {one.name}: {error}")
-            told.__dict__.update(error.__dict__)
-            raise told from error
-        seconds = time.perf_counter() - began
-        progress.advance()
-        return scores, seconds
+            raise about(f"{configuration.name}, {one.name}", error) from error
+        return scores, time.perf_counter() - began
 
     with ThreadPoolExecutor(n_jobs or os.cpu_count()) as threads:
-        waiting = [
-            [threads.submit(run, detection, one) for one in series] for detection in detections
-        ]
-        findings = []
-        for detection, futures in zip(detections, waiting, strict=True):
-            results = [future.result() for future in futures]
-            findings.append(
-                Findings(
-                    detection.name,
-                    {one.name: scores for one, (scores, _) in zip(series, results, strict=True)},
-                    detection.settings,
-                    sum(seconds for _, seconds in results),
-                )
-            )
-    return findings
+        waiting = [[threads.submit(run, one, each) for each in series] for one in configurations]
+        futures = [future for some in waiting for future in some]
+        try:
+            for done, future in enumerate(as_completed(futures), start=1):
+                future.result()  # Raises what it has.
+                if on_progress is not None:
+                    on_progress(done, len(futures))
+        except BaseException:
+            threads.shutdown(cancel_futures=True)
+            raise
+    return [
+        Findings(
+            one.name,
+            {each.name: future.result()[0] for each, future in zip(series, some, strict=True)},
+            one.settings,
+            sum(future.result()[1] for future in some),
+        )
+        for one, some in zip(configurations, waiting, strict=True)
+    ]
 
 
 def evaluate(findings: Findings, series: Sequence[Series]) -> Evaluation:
@@ -239,5 +226,5 @@ def nab(directory: str | os.PathLike[str], backend: str = "ecod", **settings: An
         If a setting is out of range.
     """
     series = load_series(Path(directory))
-    (findings,) = detect([Detection(backend, {"backend": backend, **settings})], series)
+    (findings,) = detect([Configuration(backend, {"backend": backend, **settings})], series)
     return evaluate(findings, series)
