@@ -6,6 +6,7 @@ import os
 import threading
 from dataclasses import replace
 from datetime import datetime, timezone
+from pathlib import Path
 
 import freshet
 import numpy as np
@@ -367,6 +368,24 @@ def test_a_revision_does_not_bring_a_deleted_model_back(tmp_path):
         registry.revise("sensors", None, change)
     assert caught.value.id == "file_missing"
     assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_is_replaced_while_it_is_opened_is_read_whole(tmp_path, monkeypatch):
+    registry = registry_of(tmp_path)
+    path = tmp_path / registry.save(trained()).filename
+    shorter = path.read_bytes()
+    longer = registry.save(replace(trained(), description="longer" * 100)).filename
+    longer = (tmp_path / longer).read_bytes()
+    assert len(longer) > len(shorter)
+    path.write_bytes(shorter)
+
+    def opened_late(path_, mode):
+        assert Path(path_) == path
+        path.write_bytes(longer)
+        return path.open(mode)
+
+    monkeypatch.setattr("freshet._file_access.open", opened_late, raising=False)
+    assert model_file.read(path) == longer
 
 
 def test_concurrent_saves_leave_one_of_them_whole(tmp_path):

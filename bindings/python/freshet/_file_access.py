@@ -68,11 +68,12 @@ def read_bytes(path: str | os.PathLike[str], maximum: int) -> bytes:
     name = os.path.basename(os.fspath(path)) or os.fspath(path)
     try:
         # Opening a pipe would wait for its writer, so look before opening.
-        status = os.stat(path)
-        if not stat.S_ISREG(status.st_mode):
+        if not stat.S_ISREG(os.stat(path).st_mode):
             raise failure("file_mismatch", f"{shown(name)} is no file", name, "a regular file")
         with open(path, "rb") as file:
-            content = file.read(min(status.st_size, maximum) + 1)
+            # The size of what is open: another file may have taken the path since.
+            size = os.fstat(file.fileno()).st_size
+            content = file.read(min(size, maximum) + 1)
     except (OSError, ValueError) as error:
         if isinstance(error, ModelFileError):
             raise
