@@ -6,6 +6,7 @@ import dataclasses
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -124,6 +125,7 @@ class TestWriting:
     def test_what_is_written_outlives_a_process_that_is_killed(self, tmp_path: Path) -> None:
         script = """
 import os, sys, signal
+from collections.abc import Iterable
 from pathlib import Path
 from test_server_journal import Journal, begun, entry
 journal = Journal(Path(sys.argv[1]))
@@ -180,14 +182,14 @@ class TestSnapshots:
         journal.write([begun(), ModelBytes("model-1", b"m1"), ModelBytes("model-2", b"m2")])
         journal.write([entry(1), entry(2, publish, model="model-1"), snapshot(2)])
         journal.write([entry(3, Publish(3, "model-2", None), model="model-2"), snapshot(3)])
-        assert journal.model("model-1") is None
-        assert journal.model("model-2") == b"m2"
+        assert journal.models.get("model-1") is None
+        assert journal.models.get("model-2") == b"m2"
         assert [s for s, _ in journal.events("pump", "one", 0)] == [1, 3]  # rows are predictions
         journal.write([entry(4), snapshot(4)])
         recovery = journal.recovery("pump")
         assert recovery is not None
         assert [one.sequence for one in recovery.snapshots] == [4, 3]
-        assert journal.model("model-2") is None
+        assert journal.models.get("model-2") is None
 
     def test_a_model_that_another_stream_needs_stays(self, journal: Journal) -> None:
         publish = Publish(2, "model", None)
@@ -195,9 +197,51 @@ class TestSnapshots:
         journal.write([entry(1, publish, model="model")])
         journal.write([entry(1, publish, model="model", stream_id="other")])
         journal.write([snapshot(1), snapshot(2)])
-        assert journal.model("model") == b"m"
+        assert journal.models.get("model") == b"m"
         journal.write([Removal("other", "one")])
-        assert journal.model("model") is None
+        assert journal.models.get("model") is None
+
+    def test_a_model_that_is_needed_again_at_once_stays(self, journal: Journal) -> None:
+        publish = Publish(2, "model", None)
+        model = ModelBytes("model", b"m")
+        journal.write([begun(), model, entry(1, publish, model="model"), snapshot(1)])
+        journal.write([entry(2), snapshot(2), model, entry(3, publish, model="model")])
+        assert journal.models.get("model") == b"m"
+
+    def test_what_is_not_written_forgets_no_model(self, journal: Journal) -> None:
+        publish = Publish(2, "model", None)
+        journal.write([begun(), ModelBytes("model", b"m"), entry(1, publish, model="model")])
+        broken = dataclasses.replace(entry(2), kind=None)  # type: ignore[arg-type]
+        with pytest.raises(StoreError):
+            journal.write([snapshot(1), snapshot(2), broken])
+        assert journal.models.get("model") == b"m"
+
+    def test_what_was_written_stays_if_its_old_models_cannot_go(
+        self, journal: Journal, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def failing(digests: Iterable[str]) -> None:
+            raise StoreError(f"no room for {list(digests)}", id="store_unavailable")
+
+        publish = Publish(2, "model", None)
+        journal.write([begun(), ModelBytes("model", b"m"), entry(1, publish, model="model")])
+        monkeypatch.setattr(journal.models, "forget", failing)
+        journal.write([entry(2), snapshot(2), entry(3), snapshot(3)])
+        assert [s for s, _ in journal.events("pump", "one", 0)] == [2, 3]
+        journal.close()
+        again = Journal(journal.path)
+        assert again.models.digests() == []
+        again.close()
+
+
+def test_a_model_whose_event_never_came_is_forgotten_at_the_start(tmp_path: Path) -> None:
+    first = Journal(tmp_path / "freshet.sqlite")
+    first.write([begun(), ModelBytes("used", b"u")])
+    first.write([entry(1, Publish(2, "used", None), model="used")])
+    first.models.put(ModelBytes("never", b"n"))
+    first.close()
+    second = Journal(tmp_path / "freshet.sqlite")
+    assert second.models.digests() == ["used"]
+    second.close()
 
     @pytest.mark.parametrize("column", ["data", "info"])
     def test_damage_is_seen(self, journal: Journal, column: str) -> None:

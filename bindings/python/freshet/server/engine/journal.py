@@ -1,4 +1,4 @@
-"""The file that forgets nothing: events, snapshots, models and predictions in SQLite.
+"""The file that forgets nothing: events, snapshots and predictions in SQLite, models beside it.
 
 One table holds a row for every event and for every batch of predictions. It is the recovery log of
 the streams, the prediction log that can be queried, and the spool from which other sinks are fed.
@@ -9,8 +9,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import itertools
-import sqlite3
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -30,8 +28,10 @@ from freshet.server.engine.changes import (
     StreamInfo,
 )
 from freshet.server.engine.events import Event, Rows, decode
+from freshet.server.engine.model_file import ModelFile
 from freshet.server.engine.recovery import Recovery, StoredSnapshot, digest_of
 from freshet.server.engine.schema import SCHEMA
+from freshet.server.engine.sqlite_file import SqliteFile
 
 __all__ = ["Journal"]
 
@@ -48,10 +48,11 @@ _MAX_ROWS: Final = 64
 _SNAPSHOTS_KEPT: Final = 2
 
 
-class Journal:
+class Journal(SqliteFile):
     """The journal of a data directory; of one process at a time.
 
-    Any thread may call any method; writes wait for each other.
+    Any thread may call any method; writes wait for each other. `write` is for one thread, so that
+    no model is forgotten that an event on its way refers to.
 
     Parameters
     ----------
@@ -61,6 +62,11 @@ class Journal:
         Whether what `write` has written also survives a failure of the machine, rather than only
         of the process.
 
+    Attributes
+    ----------
+    models : ModelFile
+        What events refer to. A model may be put there before its event, by whoever has the time.
+
     Raises
     ------
     StoreError
@@ -68,24 +74,17 @@ class Journal:
     """
 
     def __init__(self, path: Path, *, is_durable: bool = True) -> None:
-        self.path = path
-        self._write_lock = threading.Lock()
-        self._readers = threading.local()
-        self._all: list[sqlite3.Connection] = []
-        with _store_errors("opened"):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._lock_file = _lock(path.with_suffix(".lock"))
-            self._writer = self._connect()
-            self._writer.execute("PRAGMA journal_mode = WAL")
-            self._writer.execute(f"PRAGMA synchronous = {'FULL' if is_durable else 'NORMAL'}")
-            self._writer.executescript(SCHEMA)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock_file = _lock(path.with_suffix(".lock"))
+        super().__init__(path, SCHEMA, is_durable=is_durable)
+        self.models = ModelFile(path.with_name("models.sqlite"), is_durable=is_durable)
+        self.models.forget(one for one in self.models.digests() if not self._refers_to(one))
 
     def close(self) -> None:
         """Close the file; nothing may be called after it."""
-        with self._write_lock:
-            for connection in self._all:
-                connection.close()
-            self._lock_file.close()
+        super().close()
+        self.models.close()
+        self._lock_file.close()
 
     # ---- writing ----
 
@@ -98,25 +97,18 @@ class Journal:
             If they cannot be written; then nothing is changed.
         """
         if 0 < len(changes) <= _MAX_ROWS and all(isinstance(change, Entry) for change in changes):
-            with self._write_lock, _store_errors("written"):
-                self._write(changes)  # A single statement, which is a transaction by itself.
+            with self.writing():
+                self._write(changes, set())
             return
+        dropped: set[str] = set()
         with self.transaction():
-            self._write(changes)
+            self._write(changes, dropped)
+        # Only now is it sure that no event needs them. What is left goes at the next start.
+        with contextlib.suppress(StoreError):
+            self.models.forget(one for one in dropped if not self._refers_to(one))
 
-    @contextlib.contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """The connection that writes, for a transaction that is undone if anything is raised."""
-        with self._write_lock, _store_errors("written"):
-            self._writer.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._writer
-                self._writer.execute("COMMIT")
-            except BaseException:
-                self._writer.execute("ROLLBACK")
-                raise
-
-    def _write(self, changes: Sequence[Change]) -> None:
+    def _write(self, changes: Sequence[Change], dropped: set[str]) -> None:
+        """Write changes; `dropped` gets the models of events that are no longer kept."""
         rows: list[tuple[Any, ...]] = []
         for change in changes:
             if isinstance(change, Entry):
@@ -125,7 +117,7 @@ class Journal:
             if rows:
                 self._insert(rows)
                 rows = []
-            self._apply(change)
+            self._apply(change, dropped)
         if rows:
             self._insert(rows)
 
@@ -135,7 +127,7 @@ class Journal:
             query = _INSERT + ", ".join([_ROW] * len(some))
             self._writer.execute(query, list(itertools.chain.from_iterable(some)))
 
-    def _apply(self, change: Change) -> None:
+    def _apply(self, change: Change, dropped: set[str]) -> None:
         execute = self._writer.execute
         if isinstance(change, StreamInfo):
             execute(
@@ -143,18 +135,18 @@ class Journal:
                 (change.stream_id, change.incarnation, change.sequence, orjson.dumps(change.info)),
             )
         elif isinstance(change, SnapshotBytes):
-            self._keep_snapshot(change)
+            dropped |= self._keep_snapshot(change)
         elif isinstance(change, ModelBytes):
-            execute("INSERT OR IGNORE INTO models VALUES (?, ?)", (change.digest, change.data))
+            self.models.put(change)
         elif isinstance(change, Cursor):
             execute("INSERT OR REPLACE INTO cursors VALUES (?, ?)", (change.name, change.id))
         elif isinstance(change, Removal):
             key = (change.stream_id, change.incarnation)
             execute("DELETE FROM streams WHERE stream_id = ? AND incarnation = ?", key)
             execute("DELETE FROM snapshots WHERE stream_id = ? AND incarnation = ?", key)
-            self._drop_events(*key, before=None)
+            dropped |= self._drop_events(*key, before=None)
 
-    def _keep_snapshot(self, one: SnapshotBytes) -> None:
+    def _keep_snapshot(self, one: SnapshotBytes) -> set[str]:
         info = orjson.dumps(one.info)
         self._writer.execute(
             "INSERT OR REPLACE INTO snapshots VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -174,16 +166,16 @@ class Journal:
             (*_key(one), _SNAPSHOTS_KEPT),
         ).fetchall()
         if len(kept) < _SNAPSHOTS_KEPT:
-            return
+            return set()
         oldest = kept[-1][0]
         self._writer.execute(
             "DELETE FROM snapshots WHERE stream_id = ? AND incarnation = ? AND sequence < ?",
             (*_key(one), oldest),
         )
-        self._drop_events(*_key(one), before=oldest)
+        return self._drop_events(*_key(one), before=oldest)
 
-    def _drop_events(self, stream_id: str, incarnation: str, before: int | None) -> None:
-        """Forget events that are no predictions and that no snapshot needs, and their models."""
+    def _drop_events(self, stream_id: str, incarnation: str, before: int | None) -> set[str]:
+        """Forget events that are no predictions and that no snapshot needs; return their models."""
         old = "stream_id = ? AND incarnation = ? AND kind != ?"
         values: tuple[Any, ...] = (stream_id, incarnation, Rows.kind)
         if before is not None:
@@ -193,11 +185,11 @@ class Journal:
             f"SELECT DISTINCT model FROM journal WHERE model IS NOT NULL AND {old}", values
         ).fetchall()
         self._writer.execute(f"DELETE FROM journal WHERE {old}", values)
-        self._writer.executemany(
-            "DELETE FROM models WHERE digest = ?1"
-            " AND NOT EXISTS (SELECT 1 FROM journal WHERE model = ?1)",
-            models,
-        )
+        return {digest for (digest,) in models}
+
+    def _refers_to(self, digest: str) -> bool:
+        """Whether an event needs a model."""
+        return bool(self.query("SELECT 1 FROM journal WHERE model = ? LIMIT 1", digest))
 
     def delete(self, ids: Sequence[int]) -> None:
         """Forget entries, of predictions that no recovery needs.
@@ -249,11 +241,6 @@ class Journal:
         for sequence, event in rows:
             yield sequence, decode(event)
 
-    def model(self, digest: str) -> bytes | None:
-        """The bytes of a trained model."""
-        found = self.query("SELECT data FROM models WHERE digest = ?", digest)
-        return found[0][0] if found else None
-
     def check(self) -> None:
         """Raise StoreError unless the file can be read and written."""
         self.query("SELECT 1 FROM streams LIMIT 1")
@@ -279,26 +266,6 @@ class Journal:
                 key,
             )
 
-    def query(self, query: str, *values: Any) -> list[Any]:
-        """The rows that a query finds."""
-        with _store_errors("read"):
-            return self.reader().execute(query, values).fetchall()
-
-    def reader(self) -> sqlite3.Connection:
-        """A connection of the calling thread for reading."""
-        connection: sqlite3.Connection | None = getattr(self._readers, "connection", None)
-        if connection is None:
-            connection = self._readers.connection = self._connect()
-            connection.execute("PRAGMA query_only = ON")
-        return connection
-
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            self.path, timeout=30.0, isolation_level=None, check_same_thread=False
-        )
-        self._all.append(connection)
-        return connection
-
 
 def _key(one: SnapshotBytes) -> tuple[str, str]:
     return one.stream_id, one.incarnation
@@ -318,13 +285,3 @@ def _lock(path: Path) -> IO[str]:
             expected="a directory of its own for every process",
         ) from error
     return file
-
-
-@contextlib.contextmanager
-def _store_errors(what: str) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise StoreError(
-            f"the journal cannot be {what}: {error}", id="store_unavailable"
-        ) from error

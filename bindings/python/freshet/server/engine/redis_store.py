@@ -17,7 +17,7 @@ import orjson
 import redis
 
 from freshet import __version__
-from freshet.server.engine.changes import Change, SnapshotBytes, StoreError, StreamInfo
+from freshet.server.engine.changes import Change, ModelBytes, SnapshotBytes, StoreError, StreamInfo
 from freshet.server.engine.events import Create, Event, decode
 from freshet.server.engine.recovery import Recovery, StoredSnapshot, digest_of
 from freshet.server.engine.store import Missed, Proposal
@@ -116,6 +116,9 @@ class RedisStore:
         self._append = self._client.register_script(_APPEND)
         self._keep = self._client.register_script(_KEEP)
         self._remove = self._client.register_script(_REMOVE)
+
+    def expect(self, model: ModelBytes) -> None:
+        """Nothing: it comes with its event, in one script."""
 
     def append(self, proposals: Sequence[Proposal]) -> list[Missed | None]:
         """Let events happen unless others have come before them; one round trip for all."""

@@ -40,7 +40,6 @@ CREATE TABLE IF NOT EXISTS snapshots (
   created_at REAL NOT NULL, library_version TEXT NOT NULL, info BLOB NOT NULL, data BLOB NOT NULL,
   digest TEXT NOT NULL, PRIMARY KEY (stream_id, incarnation, sequence)
 );
-CREATE TABLE IF NOT EXISTS models (digest TEXT PRIMARY KEY, data BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS quarantine (
   id INTEGER PRIMARY KEY, stream_id TEXT NOT NULL, incarnation TEXT NOT NULL,
   sequence INTEGER NOT NULL, quarantined_at REAL NOT NULL, reason TEXT NOT NULL, data BLOB NOT NULL

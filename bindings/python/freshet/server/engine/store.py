@@ -64,6 +64,9 @@ class Store(Protocol):
 
     is_shared: bool
 
+    def expect(self, model: ModelBytes) -> None:
+        """Take note of a model that an event is going to refer to; for whoever has trained it."""
+
     def append(self, proposals: Sequence[Proposal]) -> list[Missed | None]:
         """Let events happen unless others have come before them; all events of a proposal or none.
 
@@ -117,6 +120,10 @@ class LocalStore:
         self.quarantine = journal.quarantine
         self.check = journal.check
 
+    def expect(self, model: ModelBytes) -> None:
+        """Write it now, so that the journal need not wait for it."""
+        self._journal.models.put(model)
+
     def append(self, proposals: Sequence[Proposal]) -> list[Missed | None]:
         """Nobody comes before."""
         return [None] * len(proposals)
@@ -137,7 +144,7 @@ class LocalStore:
 
     def model(self, stream_id: str, digest: str) -> bytes | None:
         """The bytes of a trained model."""
-        return self._journal.model(digest)
+        return self._journal.models.get(digest)
 
     def remove(self, stream_id: str, incarnation: str) -> None:
         """Left to the journal."""

@@ -24,7 +24,7 @@ _log = structlog.get_logger(__name__)
 
 #: For how long another replica is trusted to train before one that waits does it.
 _LEASE_SECONDS: Final = 60.0
-_NICENESS: Final = 10
+_NICENESS: Final = 19
 
 
 class Trainings:
@@ -95,6 +95,7 @@ class Trainings:
             try:
                 model = training.run()
                 stored = self._detectors.models.add(model)
+                self._store.expect(stored)
                 ending = Publication(stream.stream_id, incarnation, model, stored)
             except Exception as error:
                 _log.warning(

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-import sqlite3
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from freshet._core import record_dtype
-from freshet.server.engine.changes import StoreError
 from freshet.server.engine.events import Rows, decode
 from freshet.server.prediction_log.records import PredictionBlock
 
@@ -61,14 +59,12 @@ def each(journal: Journal, query: str, *values: Any) -> Generator[tuple[Any, ...
 
     To be used up, or closed, soon: until then the journal's file keeps what has changed since.
     """
-    try:
+    with journal.errors("read"):
         cursor = journal.reader().execute(query, values)
         try:
             yield from cursor
         finally:
             cursor.close()
-    except sqlite3.Error as error:
-        raise StoreError(f"the journal cannot be read: {error}", id="store_unavailable") from error
 
 
 def block_of(row: tuple[Any, ...]) -> PredictionBlock:

@@ -1,0 +1,60 @@
+"""Trained models in a file of their own.
+
+They are a thousand times as large as a point. Whoever has trained one writes it here, while the
+points of all streams go on into the journal; the event that publishes it is small then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from freshet.server.engine.changes import ModelBytes
+from freshet.server.engine.sqlite_file import SqliteFile
+
+__all__ = ["ModelFile"]
+
+_SCHEMA: Final = "CREATE TABLE IF NOT EXISTS models (digest TEXT PRIMARY KEY, data BLOB NOT NULL);"
+
+#: Models fill many pages: large ones take half of the processor time, and little is copied from the
+#: log at once (3 MiB), so that the journal's next write to the disk need not wait for much.
+_PRAGMAS: Final = {"page_size": 65536, "wal_autocheckpoint": 48}
+
+
+class ModelFile:
+    """Models by their digests. Any thread may call any method.
+
+    Parameters
+    ----------
+    path, is_durable
+        See `SqliteFile`.
+    """
+
+    def __init__(self, path: Path, *, is_durable: bool) -> None:
+        self._file = SqliteFile(path, _SCHEMA, is_durable=is_durable, pragmas=_PRAGMAS)
+        self.close = self._file.close
+
+    def put(self, model: ModelBytes) -> None:
+        """Write a model unless it is there; StoreError if that fails."""
+        if self._file.query("SELECT 1 FROM models WHERE digest = ?", model.digest):
+            return
+        with self._file.writing() as connection:
+            values = (model.digest, model.data)
+            connection.execute("INSERT OR IGNORE INTO models VALUES (?, ?)", values)
+
+    def get(self, digest: str) -> bytes | None:
+        """The bytes of a model; None if there is none."""
+        found = self._file.query("SELECT data FROM models WHERE digest = ?", digest)
+        return found[0][0] if found else None
+
+    def digests(self) -> list[str]:
+        """Which models there are."""
+        return [digest for (digest,) in self._file.query("SELECT digest FROM models")]
+
+    def forget(self, digests: Iterable[str]) -> None:
+        """Delete models; StoreError if that fails."""
+        values = [(digest,) for digest in digests]
+        if values:
+            with self._file.transaction() as connection:
+                connection.executemany("DELETE FROM models WHERE digest = ?", values)

@@ -1,0 +1,111 @@
+"""What the files of the engine have in common."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from freshet.server.engine.changes import StoreError
+
+__all__ = ["SqliteFile"]
+
+
+class SqliteFile:
+    """A file of SQLite with a write-ahead log; any thread may read it while another one writes.
+
+    Parameters
+    ----------
+    path : Path
+        Made if there is none.
+    schema : str
+        Statements that make what is missing.
+    is_durable : bool
+        Whether what was written also survives a failure of the machine, rather than only of the
+        process.
+    pragmas : mapping of str to int, optional
+        Other settings of SQLite, for a file that is made and its connection that writes.
+
+    Raises
+    ------
+    StoreError
+        If it cannot be opened.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        schema: str,
+        *,
+        is_durable: bool,
+        pragmas: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
+        self.path = path
+        self._write_lock = threading.Lock()
+        self._readers = threading.local()
+        self._all: list[sqlite3.Connection] = []
+        with self.errors("opened"):
+            self._writer = self._connect()
+            for name, value in pragmas.items():
+                self._writer.execute(f"PRAGMA {name} = {value}")
+            self._writer.execute("PRAGMA journal_mode = WAL")
+            self._writer.execute(f"PRAGMA synchronous = {'FULL' if is_durable else 'NORMAL'}")
+            self._writer.executescript(schema)
+
+    def close(self) -> None:
+        """Close the file; nothing may be called after it."""
+        with self._write_lock:
+            for connection in self._all:
+                connection.close()
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """The connection that writes, for one statement, which is a transaction by itself."""
+        with self._write_lock, self.errors("written"):
+            yield self._writer
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """The connection that writes, for a transaction that is undone if anything is raised."""
+        with self.writing() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+
+    def query(self, query: str, *values: Any) -> list[Any]:
+        """The rows that a query finds."""
+        with self.errors("read"):
+            return self.reader().execute(query, values).fetchall()
+
+    def reader(self) -> sqlite3.Connection:
+        """A connection of the calling thread for reading."""
+        connection: sqlite3.Connection | None = getattr(self._readers, "connection", None)
+        if connection is None:
+            connection = self._readers.connection = self._connect()
+            connection.execute("PRAGMA query_only = ON")
+        return connection
+
+    @contextlib.contextmanager
+    def errors(self, what: str) -> Iterator[None]:
+        """Raise StoreError where SQLite fails; `what` cannot be done then."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise StoreError(
+                f"{self.path.name} cannot be {what}: {error}", id="store_unavailable"
+            ) from error
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self.path, timeout=30.0, isolation_level=None, check_same_thread=False
+        )
+        self._all.append(connection)
+        return connection
