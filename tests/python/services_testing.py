@@ -10,6 +10,7 @@ import contextlib
 import itertools
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -29,13 +30,18 @@ import redis
 _ROOT = Path(__file__).parents[2]
 _SECONDS_TO_START = 60.0
 _names = itertools.count()
+# Of every process that tests at the same time others; begun at random, for those beside it.
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_ports = itertools.count(15_000 + 4_000 * (_WORKER % 4) + random.randrange(2_000))
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+    """A port that nobody listens on, and that the system does not give away by itself."""
+    for port in _ports:
+        with socket.socket() as one, contextlib.suppress(OSError):
+            one.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("every port is taken")
 
 
 class Service:
