@@ -5,6 +5,7 @@
 #include "freshet/backends/dtype.hpp"
 #include "freshet/backends/variant.hpp"
 #include "freshet/features/encoding.hpp"
+#include "freshet/nn/activation.hpp"
 #include "freshet/scaling/scaler.hpp"
 #include "freshet/stream/config.hpp"
 #include "freshet/threshold/normalizer.hpp"
@@ -37,6 +38,10 @@ constexpr auto enum_values(Dtype /*tag*/) noexcept {
 }
 constexpr auto enum_values(Variant /*tag*/) noexcept {
   return std::array{Variant::pyod, Variant::paper};
+}
+constexpr auto enum_values(nn::Activation /*tag*/) noexcept {
+  using enum nn::Activation;
+  return std::array{relu, leaky_relu, elu, tanh, sigmoid, identity};
 }
 
 }  // namespace freshet
