@@ -22,5 +22,6 @@ BENCHMARK_TEMPLATE(fit, freshet::Copod)->Arg(5)->Arg(80)->Unit(benchmark::kMicro
 BENCHMARK_TEMPLATE(fit, freshet::Hbos)->Arg(5)->Arg(80)->Unit(benchmark::kMicrosecond);
 BENCHMARK_TEMPLATE(fit, freshet::Loda)->Arg(5)->Arg(80)->Unit(benchmark::kMicrosecond);
 BENCHMARK_TEMPLATE(fit, freshet::IsolationForest)->Arg(5)->Arg(80)->Unit(benchmark::kMicrosecond);
+BENCHMARK_TEMPLATE(fit, freshet::Knn)->Arg(5)->Arg(80)->Unit(benchmark::kMicrosecond);
 
 }  // namespace

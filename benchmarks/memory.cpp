@@ -124,6 +124,7 @@ int main() {
   report["hbos"] = of_backend<freshet::Hbos>();
   report["loda"] = of_backend<freshet::Loda>();
   report["isolation_forest"] = of_backend<freshet::IsolationForest>();
+  report["knn"] = of_backend<freshet::Knn>();
   std::cout << report.dump(2) << '\n';
   return 0;
 }

@@ -18,6 +18,7 @@ from pyod.models.copod import COPOD
 from pyod.models.ecod import ECOD
 from pyod.models.hbos import HBOS
 from pyod.models.iforest import IForest
+from pyod.models.knn import KNN
 from pyod.models.loda import LODA
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ DETECTORS: dict[str, Callable[[], Detector]] = {
     "hbos": HBOS,
     "loda": lambda: LODA(n_random_cuts=100),
     "isolation_forest": IForest,
+    "knn": KNN,
 }
 
 

@@ -38,6 +38,7 @@ BACKENDS = {
     "hbos": "Hbos",
     "loda": "Loda",
     "isolation_forest": "IsolationForest",
+    "knn": "Knn",
 }
 
 
@@ -174,6 +175,7 @@ def figures() -> list[Figure]:
         "hbos": (80, 300),
         "loda": (1000, 500),
         "isolation_forest": (None, None),
+        "knn": (None, None),
     }
     for name, (at_most, at_least) in limits.items():
         add(f"score/{name}", "ns", functools.partial(score, backend=name), at_most=at_most)

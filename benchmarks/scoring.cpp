@@ -34,5 +34,6 @@ BENCHMARK_TEMPLATE(score, freshet::Copod)->Arg(5)->Arg(80);
 BENCHMARK_TEMPLATE(score, freshet::Hbos)->Arg(5)->Arg(80);
 BENCHMARK_TEMPLATE(score, freshet::Loda)->Arg(5)->Arg(80);
 BENCHMARK_TEMPLATE(score, freshet::IsolationForest)->Arg(5)->Arg(80);
+BENCHMARK_TEMPLATE(score, freshet::Knn)->Arg(5)->Arg(80);
 
 }  // namespace

@@ -11,6 +11,8 @@
 #include "freshet/backends/ecod.hpp"
 #include "freshet/backends/hbos.hpp"
 #include "freshet/backends/isolation_forest.hpp"
+#include "freshet/backends/knn.hpp"
+#include "freshet/backends/knn_method.hpp"
 #include "freshet/backends/loda.hpp"
 #include "freshet/backends/variant.hpp"
 #include "freshet/core/columns.hpp"

@@ -72,4 +72,5 @@ BACKENDS: list[tuple[str, dict[str, Any]]] = [
     ("hbos", {"n_bins": "auto"}),
     ("loda", {"n_random_cuts": 40}),
     ("isolation_forest", {"n_estimators": 30, "max_features": 0.7}),
+    ("knn", {"n_neighbors": 3, "method": "mean"}),
 ]

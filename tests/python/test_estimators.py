@@ -28,6 +28,8 @@ ESTIMATORS: list[tuple[Any, dict[str, Any]]] = [
     (freshet.LODA, {"random_state": 3, "variant": "paper", "n_bins": "auto"}),
     (freshet.IForest, {"random_state": 3}),
     (freshet.IForest, {"random_state": 3, "max_samples": 0.5, "max_features": 0.6}),
+    (freshet.KNN, {}),
+    (freshet.KNN, {"n_neighbors": 4, "method": "median"}),
 ]
 
 estimators = pytest.mark.parametrize(("cls", "params"), ESTIMATORS)
@@ -115,7 +117,7 @@ def test_parameters(cls: Any, params: dict[str, Any]) -> None:
     ("cls", "params", "field"),
     [
         *((cls, {"contamination": c}, "contamination")
-          for cls in (freshet.ECOD, freshet.COPOD, freshet.HBOS, freshet.LODA, freshet.IForest)
+          for cls in dict.fromkeys(cls for cls, _ in ESTIMATORS)
           for c in (0.0, -0.1, 0.51, float("nan"), "auto", None)),
         (freshet.ECOD, {"variant": "tkde"}, "variant"),
         (freshet.COPOD, {"variant": 1}, "variant"),
@@ -135,6 +137,10 @@ def test_parameters(cls: Any, params: dict[str, Any]) -> None:
         (freshet.IForest, {"max_samples": 1.5}, "max_samples"),
         (freshet.IForest, {"max_samples": "all"}, "max_samples"),
         (freshet.IForest, {"max_features": 0.0}, "max_features"),
+        (freshet.KNN, {"n_neighbors": 0}, "n_neighbors"),
+        (freshet.KNN, {"n_neighbors": 1001}, "n_neighbors"),
+        (freshet.KNN, {"n_neighbors": 2.5}, "n_neighbors"),
+        (freshet.KNN, {"method": "smallest"}, "method"),
     ],
 )  # fmt: skip
 def test_parameters_out_of_range(cls: Any, params: dict[str, Any], field: str) -> None:
@@ -304,7 +310,7 @@ def test_backends_are_those_of_the_registry() -> None:
         assert one.name
         assert one.description
         assert one.best_for
-        assert one.category in {"fast", "ensemble", "deep_learning"}
+        assert one.category in {"fast", "ensemble", "distance", "deep_learning"}
         assert one.speed in {"very_fast", "fast", "medium", "slow"}
         assert one.memory in {"low", "medium", "high"}
         assert not one.is_legacy

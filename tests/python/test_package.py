@@ -16,7 +16,18 @@ import numpy as np
 import pytest
 
 FOLDER = Path(freshet.__file__).parent
-MODULES = ["catalog", "errors", "estimators", "features", "lstm", "pool", "results", "streaming"]
+MODULES = [
+    "catalog",
+    "errors",
+    "estimators",
+    "features",
+    "isolation_forest",
+    "lstm",
+    "neighbors",
+    "pool",
+    "results",
+    "streaming",
+]
 
 
 def test_every_name_is_there() -> None:
@@ -78,6 +89,7 @@ def test_parameters_are_documented() -> None:
         freshet.HBOS,
         freshet.LODA,
         freshet.IForest,
+        freshet.KNN,
         freshet.RollingFeatures,
     ):
         for parameter in inspect.signature(cls).parameters:
@@ -92,6 +104,7 @@ def test_algorithms_name_their_source() -> None:
     assert "Goldstein and A. Dengel" in (freshet.HBOS.__doc__ or "")
     assert "Machine Learning 102" in (freshet.LODA.__doc__ or "")
     assert "ICDM 2008" in (freshet.IForest.__doc__ or "")
+    assert "SIGMOD 2000" in (freshet.KNN.__doc__ or "")
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -24,7 +24,14 @@ values = st.one_of(
 tables = arrays(
     np.float64, array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=30), elements=values
 )
-ESTIMATORS: list[Any] = [freshet.ECOD, freshet.COPOD, freshet.HBOS, freshet.LODA, freshet.IForest]
+ESTIMATORS: list[Any] = [
+    freshet.ECOD,
+    freshet.COPOD,
+    freshet.HBOS,
+    freshet.LODA,
+    freshet.IForest,
+    freshet.KNN,
+]
 backend_names = st.sampled_from([one._backend for one in ESTIMATORS])
 
 

@@ -23,6 +23,7 @@ ESTIMATORS = {
     "hbos": freshet.HBOS,
     "loda": lambda: freshet.LODA(random_state=0),
     "isolation_forest": lambda: freshet.IForest(random_state=0),
+    "knn": freshet.KNN,
 }
 
 

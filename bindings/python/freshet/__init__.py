@@ -4,7 +4,7 @@ Streams
     `StreamingDetector` for one, `DetectorPool` for many; `backends` lists the methods. Where the
     host runs the trainings itself: `Training`, `TrainedModel`.
 Tables
-    `ECOD`, `COPOD`, `HBOS`, `LODA` and `IForest` in the scikit-learn and PyOD convention.
+    `ECOD`, `COPOD`, `HBOS`, `LODA`, `IForest` and `KNN` in the scikit-learn and PyOD convention.
 Windows
     `LSTMAutoencoder`, in the same convention, with bundles and PyTorch's files.
 Parts
@@ -38,6 +38,7 @@ from freshet.estimators import COPOD, ECOD, HBOS, LODA
 from freshet.features import RollingFeatures
 from freshet.isolation_forest import IForest
 from freshet.lstm import LSTMAutoencoder, TrainingProgress
+from freshet.neighbors import KNN
 from freshet.pool import DetectorPool
 from freshet.results import Explanation, ResultBatch, Stats
 from freshet.streaming import StreamingDetector
@@ -46,6 +47,7 @@ __all__ = [
     "COPOD",
     "ECOD",
     "HBOS",
+    "KNN",
     "LODA",
     "Backend",
     "ConfigurationError",

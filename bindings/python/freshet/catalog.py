@@ -67,7 +67,7 @@ def backends() -> list[Backend]:
     Examples
     --------
     >>> [method.backend for method in backends()]
-    ['ecod', 'copod', 'hbos', 'loda', 'isolation_forest', 'lstm_autoencoder']
+    ['ecod', 'copod', 'hbos', 'loda', 'isolation_forest', 'knn', 'lstm_autoencoder']
     """
     return [
         _backend(
@@ -111,6 +111,15 @@ def backends() -> list[Backend]:
             speed="medium",
             memory="medium",
             best_for="groups of normal rows of any shape, columns that matter only together",
+        ),
+        _backend(
+            "knn",
+            "KNN",
+            "How far away the nearest training rows are",
+            category="distance",
+            speed="fast",
+            memory="medium",
+            best_for="how far out a row is, in groups of any shape; few columns of one unit",
         ),
         _backend(
             "lstm_autoencoder",

@@ -24,7 +24,7 @@ from freshet.results import Explanation, ResultBatch, Stats
 __all__ = ["StreamingDetector"]
 
 Backend: TypeAlias = Literal[
-    "ecod", "copod", "hbos", "loda", "isolation_forest", "lstm_autoencoder"
+    "ecod", "copod", "hbos", "loda", "isolation_forest", "knn", "lstm_autoencoder"
 ]
 Normalization: TypeAlias = Literal["calibrated", "standardization", "zscore", "raw"]
 Scaler: TypeAlias = Literal["none", "standard", "min_max", "robust"]
@@ -43,7 +43,7 @@ class StreamingDetector:
     Parameters
     ----------
     backend : str, default "ecod"
-        The detection method: "ecod", "copod", "hbos", "loda", "isolation_forest" or
+        The detection method: "ecod", "copod", "hbos", "loda", "isolation_forest", "knn" or
         "lstm_autoencoder"; see `freshet.backends` and the estimators of these names.
     backend_params : mapping, optional
         The parameters of the method, for example ``{"n_bins": 20}`` for HBOS.
@@ -109,10 +109,10 @@ class StreamingDetector:
     which the threads get hold of the detector. A call releases the GIL while it computes, except
     `process` for the few microseconds that scoring a single row takes.
 
-    Scoring one row costs O(features · log window) with ECOD and COPOD, O(features) with HBOS and
-    O(cuts · √features) with LODA, and O(trees · log samples) with an isolation forest; a window of
-    an LSTM autoencoder costs O(window · num_layers · hidden_size²). Each rolling statistic costs
-    O(1) whatever its window.
+    Scoring one row costs O(features · log window) with ECOD and COPOD, O(features) with HBOS,
+    O(cuts · √features) with LODA, O(trees · log samples) with an isolation forest and
+    O(window · features) with KNN; a window of an LSTM autoencoder costs
+    O(window · num_layers · hidden_size²). Each rolling statistic costs O(1) whatever its window.
 
     Detectors can be copied and pickled, at any time.
 

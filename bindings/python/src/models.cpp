@@ -14,6 +14,7 @@
 #include "freshet/backends/ecod.hpp"
 #include "freshet/backends/hbos.hpp"
 #include "freshet/backends/isolation_forest.hpp"
+#include "freshet/backends/knn.hpp"
 #include "freshet/backends/loda.hpp"
 #include "freshet/core/concepts.hpp"
 #include "freshet/core/validate.hpp"
@@ -135,6 +136,7 @@ void bind_models(py::module_& module) {
                   "fit_projections(parameters, rows, projections, names=None)\n--\n\n")
       .def("projections", &projections, "projections(self)\n--\n\n(n_random_cuts, n_features)");
   bind_model<IsolationForest>(module, "IsolationForestModel");
+  bind_model<Knn>(module, "KnnModel");
   module.def("backend_names", &backend_names, "backend_names()\n--\n\n");
   module.def("default_parameters", &default_parameters, "backend"_a,
              "default_parameters(backend)\n--\n\n");

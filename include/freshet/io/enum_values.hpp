@@ -3,6 +3,7 @@
 #include <array>
 
 #include "freshet/backends/dtype.hpp"
+#include "freshet/backends/knn_method.hpp"
 #include "freshet/backends/variant.hpp"
 #include "freshet/features/encoding.hpp"
 #include "freshet/nn/activation.hpp"
@@ -35,6 +36,9 @@ constexpr auto enum_values(Encoding /*tag*/) noexcept {
 }
 constexpr auto enum_values(Dtype /*tag*/) noexcept {
   return std::array{Dtype::float32, Dtype::float64};
+}
+constexpr auto enum_values(KnnMethod /*tag*/) noexcept {
+  return std::array{KnnMethod::largest, KnnMethod::mean, KnnMethod::median};
 }
 constexpr auto enum_values(Variant /*tag*/) noexcept {
   return std::array{Variant::pyod, Variant::paper};
