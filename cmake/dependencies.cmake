@@ -103,3 +103,23 @@ macro(freshet_find_pybind11)
       e08cb87f4773da97fa7b5f035de8763abc656d87d5773e62f6da0587d1f0ec20)
   endif()
 endmacro()
+
+# For one of the examples. Debian's and Ubuntu's is a library that must be used with the macros it was
+# compiled with, which pkg-config knows; the archive's is all in the header.
+macro(freshet_find_httplib)
+  find_package(PkgConfig QUIET)
+  if(PkgConfig_FOUND)
+    pkg_check_modules(freshet_cpp_httplib QUIET IMPORTED_TARGET GLOBAL cpp-httplib>=0.10)
+  endif()
+  add_library(freshet_httplib INTERFACE)
+  if(TARGET PkgConfig::freshet_cpp_httplib)
+    target_link_libraries(freshet_httplib INTERFACE PkgConfig::freshet_cpp_httplib)
+  else()
+    freshet_fetch(
+      cpp_httplib https://github.com/yhirose/cpp-httplib/archive/v0.14.3.tar.gz
+      dcf6486d9030937636d8a4f820ca9531808fd7edb283893dddbaa05f99357e63
+      SOURCE_SUBDIR headers-only)
+    target_include_directories(freshet_httplib SYSTEM INTERFACE "${cpp_httplib_SOURCE_DIR}")
+  endif()
+  target_link_libraries(freshet_httplib INTERFACE Threads::Threads)
+endmacro()

@@ -11,7 +11,7 @@ import requests
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "benchmarks" / "README.md"]
-DOCUMENTS += sorted((ROOT / "docs").glob("*.md"))
+DOCUMENTS += [ROOT / "examples" / "cpp" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 COMPILER = os.environ.get("CXX") or shutil.which("c++") or "c++"
 
 
