@@ -11,7 +11,8 @@ Parts
     `Encoder` and `RollingFeatures`, the encodings and incremental features that a streaming
     detector uses.
 More
-    `freshet.datasets`, `freshet.plotting`, and ``python -m freshet.demo``.
+    `plot` draws what was found; `freshet.datasets`, `freshet.evaluate`, `freshet.plotting`, and
+    ``python -m freshet.demo``.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ from freshet.features import RollingFeatures
 from freshet.isolation_forest import IForest
 from freshet.lstm import LSTMAutoencoder, TrainingProgress
 from freshet.neighbors import KNN
+from freshet.plotting import plot
 from freshet.pool import DetectorPool
 from freshet.results import Explanation, ResultBatch, Stats
 from freshet.streaming import StreamingDetector
@@ -74,16 +76,16 @@ __all__ = [
     "UnknownStreamError",
     "__version__",
     "backends",
+    "plot",
 ]
 
 if TYPE_CHECKING:
     from freshet import datasets as datasets
     from freshet import evaluate as evaluate
-    from freshet import plotting as plotting
 else:
 
     def __getattr__(name: str) -> object:
         # Imported when used: they need packages that freshet itself does without.
-        if name in ("datasets", "evaluate", "plotting"):
+        if name in ("datasets", "evaluate"):
             return import_module(f"freshet.{name}")
         raise AttributeError(f"module 'freshet' has no attribute {name!r}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from freshet import _core
 from freshet._rows import (
@@ -20,6 +20,10 @@ from freshet._rows import (
 from freshet._settings import Retrain, public_settings
 from freshet.encoder import Schema
 from freshet.results import Explanation, ResultBatch, Stats
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 __all__ = ["StreamingDetector"]
 
@@ -288,6 +292,38 @@ class StreamingDetector:
             if not self._core.has_schema():  # with one, new categories bring new names
                 self._names = names
         return Explanation._of(explained, *names)
+
+    def plot_explanation(
+        self, row: Row, *, max_columns: int = 20, ax: Axes | None = None
+    ) -> Figure:
+        """Draw what `explain` says of a row: a bar for each column, the largest ones on top.
+
+        Parameters
+        ----------
+        row : mapping, sequence or 1-D array of float, shape (n_columns,)
+            See `process`.
+        max_columns : int, default 20
+            The other columns are drawn as one sum.
+        ax : matplotlib Axes, optional
+            Where to draw. By default a new figure.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            Not registered with ``pyplot``; it shows itself in a notebook, and ``savefig`` saves it.
+
+        Raises
+        ------
+        DataError
+            For a row that `process` would refuse.
+        NotReadyError
+            While there is no model.
+        ImportError
+            If Matplotlib is not installed.
+        """
+        from freshet.plotting import draw_explanation
+
+        return draw_explanation(self.explain(row), max_columns=max_columns, ax=ax)
 
     def retrain(self) -> None:
         """Train on the rows kept, now.
