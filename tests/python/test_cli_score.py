@@ -160,11 +160,11 @@ def test_a_file_is_written_whole(here):
 
 
 def test_a_file_that_cannot_be_finished_leaves_the_older_one(here, monkeypatch):
-    def fail(series, errors, threshold):
-        yield [0, "now", 1.0, 2.0, None, "warmup"]
+    def fail(columns, n_rows):
+        yield (0, "now", 1.0, 2.0, None, "warmup")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("freshet.cli.score._rows", fail)
+    monkeypatch.setattr("freshet.cli._rows._rows", fail)
     Path("scores.csv").write_text("older")
     before = entries()
     assert run("score", "bundle", "data.csv", "--out", "scores.csv").exit_code == 130

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from freshet import __version__
-from freshet.cli import backends, download, evaluate, inspect, keys, score, serve, train
+from freshet.cli import backends, detect, download, evaluate, inspect, keys, score, serve, train
 from freshet.cli._errors import Commands
 
 __all__ = ["app", "main"]
@@ -28,12 +28,12 @@ app = typer.Typer(
     name="freshet",
     cls=Commands,
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
 
+app.command("detect", epilog=_examples(*detect.EXAMPLES))(detect.detect)
 app.command("download", epilog=_examples(*download.EXAMPLES))(download.download)
 app.command("train", epilog=_examples(*train.EXAMPLES))(train.train)
 app.command("score", epilog=_examples(*score.EXAMPLES))(score.score)

@@ -1,16 +1,14 @@
-"""The configuration of a training, from a YAML file."""
+"""The configuration of a training, from a file."""
 
 from __future__ import annotations
 
 import inspect
-import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, get_type_hints
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from freshet.cli._csv import AUTOMATIC, Automatic
+from freshet.cli._documents import Document, read_document
 from freshet.errors import ConfigurationError
 from freshet.lstm import LSTMAutoencoder
 
@@ -36,6 +34,8 @@ _EXPECTED: Final = {
 }
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     ModelConfig = BaseModel
 else:
     # From the estimator, so that names, types and defaults stand in one place.
@@ -111,77 +111,39 @@ def read_config(path: Path) -> TrainingConfig:
     Parameters
     ----------
     path : Path
-        A YAML file with the fields of `TrainingConfig`. Relative ``data`` is relative to it.
+        TOML or YAML with the fields of `TrainingConfig`. Relative ``data`` is relative to it.
 
     Raises
     ------
     ConfigurationError
         If it is no such file. The message has a line for every field that is wrong, with the file,
-        its line, the field and what was expected.
+        its line (in YAML), the field and what was expected.
     OSError
         If the file cannot be read.
     """
+    document = read_document(path, f"fields of {', '.join(TrainingConfig.model_fields)}")
     try:
-        loader = _Loader(path.read_bytes())
-        root = loader.get_single_node()
-        document = None if root is None else loader.construct_document(root)
-    except yaml.YAMLError as error:
-        raise ConfigurationError(
-            _malformed(path, error), id="file_corrupt", field=str(path), expected="YAML"
-        ) from error
-    if not isinstance(document, dict):
-        found = "is empty" if document is None else f"holds {document!r:.40}"
-        expected = f"fields of {', '.join(TrainingConfig.model_fields)}"
-        raise ConfigurationError(
-            f"{path} {found}, expected {expected}",
-            id="parameter_type",
-            field=str(path),
-            expected=expected,
-        )
-    try:
-        config = TrainingConfig.model_validate(document)
+        config = TrainingConfig.model_validate(document.fields)
     except ValidationError as error:
-        wrong = sorted(error.errors(), key=lambda one: _line(root, one["loc"]) or 0)
-        problems = [_problem(path, root, dict(one)) for one in wrong]
+        wrong = sorted(error.errors(), key=lambda one: document.line(one["loc"]) or 0)
+        problems = [_problem(document, dict(one)) for one in wrong]
         raise ConfigurationError(
             "\n".join(str(problem) for problem in problems),
             id=problems[0].id,
             field=problems[0].field,
             expected=problems[0].expected,
         ) from error
-    _check(path, root, config)
+    _check(document, config)
     if config.data is None:
         return config
     return config.model_copy(update={"data": str(path.parent / config.data)})
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML without the traps of version 1.1: 3e-3 is a number, and no field comes twice."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        names: set[Any] = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.value in names:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f'the field "{key.value}" comes twice', key.start_mark
-                )
-            if isinstance(key, yaml.ScalarNode):
-                names.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"),
-    list("-+0123456789"),
-)
-
-
-def _check(path: Path, root: Any, config: TrainingConfig) -> None:
+def _check(document: Document, config: TrainingConfig) -> None:
     """Check what concerns several fields, and the ranges, which the estimator knows."""
     if config.data is not None and config.dataset is not None:
         raise ConfigurationError(
-            f"{_place(path, root, ('dataset',))}: data is given too, expected one of the two",
+            f"{document.place(('dataset',))}: data is given too, expected one of the two",
             id="parameter_out_of_range",
             field="dataset",
             expected="data or dataset",
@@ -193,18 +155,18 @@ def _check(path: Path, root: Any, config: TrainingConfig) -> None:
         location = (field,) if field in TrainingConfig.model_fields else ("model", field)
         value = config.window if field == "window" else getattr(config.model, field, None)
         raise ConfigurationError(
-            f"{_place(path, root, location)}: {value!r}, expected {error.expected}",
+            f"{document.place(location)}: {value!r}, expected {error.expected}",
             id=error.id,
             field=".".join(location),
             expected=error.expected,
         ) from error
 
 
-def _problem(path: Path, root: Any, found: dict[str, Any]) -> ConfigurationError:
+def _problem(document: Document, found: dict[str, Any]) -> ConfigurationError:
     """Return what pydantic found wrong with a field."""
     location: tuple[str | int, ...] = found["loc"]
     field = ".".join(map(str, location))
-    where = _place(path, root, location)
+    where = document.place(location)
     if found["type"] == "extra_forbidden":
         fields = ModelConfig.model_fields if location[0] == "model" else TrainingConfig.model_fields
         expected = f"one of {', '.join(fields)}"
@@ -222,32 +184,3 @@ def _problem(path: Path, root: Any, found: dict[str, Any]) -> ConfigurationError
         field=field,
         expected=expected,
     )
-
-
-def _place(path: Path, root: Any, location: tuple[str | int, ...]) -> str:
-    """Return the file, the line and the field of a location in it."""
-    line = _line(root, location)
-    return f"{path}, {f'line {line}, ' if line else ''}{'.'.join(map(str, location))}"
-
-
-def _line(root: Any, location: tuple[str | int, ...]) -> int | None:
-    """Return the line of a field, or of what it would be in."""
-    node, line = root, None
-    for part in location:
-        if isinstance(node, yaml.MappingNode):
-            members = {str(key.value): (key, value) for key, value in node.value}
-            if str(part) not in members:
-                break
-            key, node = members[str(part)]
-            line = key.start_mark.line + 1
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
-            node = node.value[part]
-            line = node.start_mark.line + 1
-    return line
-
-
-def _malformed(path: Path, error: yaml.YAMLError) -> str:
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        mark = error.problem_mark
-        return f"{path}, line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
-    return f"{path} is no YAML: {' '.join(str(error).split())}"

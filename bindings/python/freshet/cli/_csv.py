@@ -51,17 +51,21 @@ class Series:
         A row for each line, a column for each name; all finite.
     timestamps : list of str or None
         What stands in the column of timestamps, as it stands there; None if there is none.
+    texts : dict of str to list of str
+        The columns that were to be read as texts.
     """
 
     columns: list[str]
     values: npt.NDArray[np.float64]
     timestamps: list[str] | None
+    texts: dict[str, list[str]] = field(default_factory=dict)
 
 
 def read_series(
     path: str | Path,
     columns: list[str] | None = None,
     timestamp_column: str | Automatic | None = AUTOMATIC,
+    texts: Iterable[str] = (),
 ) -> Series:
     """Read a CSV file with a line of names, then a line for each row.
 
@@ -76,6 +80,8 @@ def read_series(
         The column of timestamps, None for no such column. By default one of `columns` never is it;
         otherwise it is the first one called timestamp, time, date or datetime, else the file's
         first column if its first value is not a number.
+    texts : iterable of str
+        Columns that are read as they stand there, beside or among `columns`.
 
     Raises
     ------
@@ -89,7 +95,7 @@ def read_series(
     with _open(path) as file:
         records = _records(file, name)
         names = _names(records, name)
-        table = _Table(name, names, columns, timestamp_column)
+        table = _Table(name, names, columns, timestamp_column, list(texts))
         for row, (line, record) in enumerate(records):
             table.add(row, line, record)
     return table.series()
@@ -115,6 +121,7 @@ class _Table:
         names: list[str],
         chosen: list[str] | None,
         timestamps: str | Automatic | None,
+        texts: list[str],
     ) -> None:
         self._file = file
         self._names = names
@@ -122,6 +129,7 @@ class _Table:
         self._stamps: list[str] = []
         self._stamp_index: int | None = None
         self._may_be_first = False
+        self._texts: dict[int, list[str]] = {self._require(name): [] for name in texts}
         for name in chosen or []:
             self._require(name)
             if chosen is not None and chosen.count(name) > 1:
@@ -129,7 +137,7 @@ class _Table:
         if isinstance(timestamps, str):
             self._stamp_index = self._require(timestamps)
         elif timestamps is AUTOMATIC:
-            free = [name for name in names if name not in (chosen or [])]
+            free = [name for name in names if name not in (*(chosen or []), *texts)]
             called_so = [name for name in free if name.lower() in _TIMESTAMP_NAMES]
             if called_so:
                 self._stamp_index = names.index(called_so[0])
@@ -138,7 +146,7 @@ class _Table:
         self._columns = [
             _Column(name, names.index(name), chosen is not None)
             for name in (names if chosen is None else chosen)
-            if chosen is not None or names.index(name) != self._stamp_index
+            if name not in texts and (chosen is not None or names.index(name) != self._stamp_index)
         ]
 
     def add(self, row: int, line: int, record: list[str]) -> None:
@@ -157,6 +165,8 @@ class _Table:
             self._stamps.append(record[self._stamp_index])
         for column in self._columns:
             self._add(column, record[column.index], row, line)
+        for index, cells in self._texts.items():
+            cells.append(record[index])
         self._n_rows += 1
 
     def _add(self, column: _Column, text: str, row: int, line: int) -> None:
@@ -189,7 +199,8 @@ class _Table:
                 expected="a line for each row",
             )
         columns = [column for column in self._columns if column.text is None]
-        if not columns:
+        texts = {self._names[index]: cells for index, cells in self._texts.items()}
+        if not (columns or texts):
             raise DataError(
                 f"{self._file} has no column of numbers, only {', '.join(self._names)}",
                 id="column_missing",
@@ -203,9 +214,11 @@ class _Table:
                     expected="a name, or a choice of columns without it",
                     column=column.index,
                 )
-        values = np.column_stack([np.frombuffer(column.values) for column in columns])
+        values = np.empty((self._n_rows, len(columns)))
+        for i, column in enumerate(columns):
+            values[:, i] = np.frombuffer(column.values)
         timestamps = None if self._stamp_index is None else self._stamps
-        return Series([column.name for column in columns], values, timestamps)
+        return Series([column.name for column in columns], values, timestamps, texts)
 
     def _require(self, name: str) -> int:
         if name not in self._names:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from freshet.datasets import load_nab
 from freshet.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     import numpy.typing as npt
@@ -39,6 +40,8 @@ class Data:
         As they stand in the file; None if there are none.
     windows : tuple of (datetime64, datetime64)
         Labelled anomalies; empty where nothing is labelled.
+    texts : mapping of str to list of str
+        Columns of categories, as they stand in the file.
     """
 
     source: str
@@ -46,6 +49,7 @@ class Data:
     values: npt.NDArray[np.float64]
     timestamps: list[str] | None
     windows: tuple[tuple[np.datetime64, np.datetime64], ...] = ()
+    texts: Mapping[str, list[str]] = field(default_factory=dict)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
         """Return the rows; together with `columns`, this is what makes a data frame."""
@@ -61,26 +65,29 @@ class Data:
         Rows are counted instead where a timestamp is neither, or earlier than the one before.
         """
         rows = np.arange(len(self))
-        if self.timestamps is None:
-            return rows
+        moments = self.moments()
+        return rows if moments is None or np.any(moments[1:] < moments[:-1]) else moments
+
+    def moments(self) -> npt.NDArray[Any] | None:
+        """Return the timestamps as dates in UTC or as numbers; None where one is neither."""
         for parse in (_numbers, _dates):
             try:
-                times = parse(self.timestamps)
+                return None if self.timestamps is None else parse(self.timestamps)
             except (ValueError, OverflowError):
                 continue
-            return times if np.all(times[1:] >= times[:-1]) else rows
-        return rows
+        return None
 
 
 def read_file(
     path: str | Path,
     columns: list[str] | None = None,
     timestamp_column: str | Automatic | None = AUTOMATIC,
+    texts: Iterable[str] = (),
 ) -> Data:
     """Read a CSV file; parameters and errors are those of `read_series`."""
-    series = read_series(path, columns, timestamp_column)
+    series = read_series(path, columns, timestamp_column, texts)
     name = "standard input" if str(path) == "-" else str(path)
-    return Data(name, series.columns, series.values, series.timestamps)
+    return Data(name, series.columns, series.values, series.timestamps, texts=series.texts)
 
 
 def load_dataset(

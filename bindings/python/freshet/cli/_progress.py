@@ -1,7 +1,8 @@
-"""What is seen of a training while it runs."""
+"""What is seen of long work while it runs, on a terminal."""
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     from freshet.lstm import TrainingProgress
 
-__all__ = ["losses", "showing_training"]
+__all__ = ["losses", "showing_steps", "showing_training"]
 
 
 @contextmanager
@@ -50,6 +51,22 @@ def showing_training(*, is_verbose: bool) -> Iterator[Callable[[TrainingProgress
                 _print_epoch(step, bars.console.print)
 
         yield advance
+
+
+@contextmanager
+def showing_steps(total: int, what: str) -> Iterator[Callable[[int], None]]:
+    """Yield what to call with the number of steps done: it moves a bar on a terminal."""
+    if total == 0 or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import TimeRemainingColumn as Remaining
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Remaining())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        task = bars.add_task(what, total=total)
+        yield lambda done: bars.update(task, completed=done)
 
 
 def losses(training: float, validation: float | None) -> str:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from freshet import datasets
+from freshet.cli import _completion
+from freshet.cli._config_option import ConfigFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +30,10 @@ def download(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="NAME", help="Series, groups of series, or 'all'.", show_default=False
+            metavar="NAME",
+            autocompletion=_completion.downloads,
+            help="Series, groups of series, or 'all'.",
+            show_default=False,
         ),
     ] = None,
     out: Annotated[
@@ -66,6 +71,7 @@ def download(
     list_series: Annotated[
         bool, typer.Option("--list", help="List the series by group and exit.")
     ] = False,
+    config: ConfigFile = None,  # noqa: ARG001
 ) -> None:
     """Download labelled series of the Numenta Anomaly Benchmark.
 

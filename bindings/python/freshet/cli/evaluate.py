@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from freshet.cli._completion import backend_names
+from freshet.cli._detector import named_values, numbers_of_rows, settings_of
 from freshet.cli._output import as_table, replacing
+from freshet.cli._progress import showing_steps
 from freshet.datasets._series import ENVIRONMENT_VARIABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from freshet.evaluate import Configuration
 
 EXAMPLES: Final = (
@@ -39,7 +37,13 @@ def evaluate(
     ] = None,
     backend: Annotated[
         list[str] | None,
-        typer.Option("--backend", "-b", metavar="NAME", help="May be repeated; ecod if not given."),
+        typer.Option(
+            "--backend",
+            "-b",
+            metavar="NAME",
+            autocompletion=backend_names,
+            help="May be repeated; ecod if not given.",
+        ),
     ] = None,
     rolling: Annotated[
         str | None,
@@ -50,13 +54,17 @@ def evaluate(
         typer.Option(
             "--set",
             metavar="NAME=VALUE",
-            help="A setting of the detectors, its value in YAML; may be repeated.",
+            help="A setting of the detectors or a parameter of the backends, its value in YAML; "
+            "may be repeated.",
         ),
     ] = None,
     config: Annotated[
         Path | None,
         typer.Option(
-            "--config", metavar="FILE", help="YAML: from the name of each detector to its settings."
+            "--config",
+            "-c",
+            metavar="FILE",
+            help="YAML or TOML: from the name of each detector to its settings.",
         ),
     ] = None,
     scores: Annotated[
@@ -97,8 +105,10 @@ def evaluate(
         Findings(path.name.removesuffix(".gz").removesuffix(".csv"), read_scores(path, series))
         for path in scores or ()
     ]
-    with _showing(len(configurations) * len(series)) as on_progress:
-        findings += detect(configurations, series, n_jobs=jobs, on_progress=on_progress)
+    with showing_steps(len(configurations) * len(series), "series") as on_progress:
+        findings += detect(
+            configurations, series, n_jobs=jobs, on_progress=lambda done, _: on_progress(done)
+        )
     evaluations = [evaluated(one, series) for one in findings]
     for line in as_table([COLUMNS, *(cells(one) for one in evaluations)]):
         typer.echo(line.rstrip())
@@ -125,60 +135,28 @@ def _configurations(
 ) -> list[Configuration]:
     from freshet.evaluate import Configuration
 
-    common: dict[str, Any] = {}
+    common = named_values(given, "--set")
     if rolling is not None:
-        try:
-            common["rolling_windows"] = [int(one) for one in rolling.split(",")]
-        except ValueError:
-            raise typer.BadParameter(
-                "expected numbers of rows, for example 5,10,20", param_hint="--rolling"
-            ) from None
-    for one in given or ():
-        name, equals, value = one.partition("=")
-        if not (name and equals):
-            raise typer.BadParameter(f"expected NAME=VALUE, not {one!r}", param_hint="--set")
-        common[name] = _value(value, "--set")
+        common["rolling_windows"] = numbers_of_rows(rolling, "--rolling")
     configurations = [
-        Configuration(name, {**common, **settings})
+        Configuration(name, settings_of({**common, **settings}))
         for name, settings in _configured(config).items()
     ]
     if not configurations and not backends and is_needed:
         backends = ["ecod"]
-    configurations += [Configuration(name, {"backend": name, **common}) for name in backends or ()]
+    configurations += [
+        Configuration(name, settings_of({"backend": name, **common})) for name in backends or ()
+    ]
     return configurations
 
 
 def _configured(config: Path | None) -> dict[str, dict[str, Any]]:
     if config is None:
         return {}
-    found = _value(config.read_text(encoding="utf-8"), "--config")
-    if not isinstance(found, dict) or not all(isinstance(one, dict) for one in found.values()):
-        raise typer.BadParameter(
-            f"{config}: expected the name of each detector and its settings below it",
-            param_hint="--config",
-        )
+    from freshet.cli._documents import read_document
+
+    expected = "the name of each detector and its settings below it"
+    found = read_document(config, expected).fields
+    if not all(isinstance(one, dict) for one in found.values()):
+        raise typer.BadParameter(f"{config}: expected {expected}", param_hint="--config")
     return {str(name): settings for name, settings in found.items()}
-
-
-def _value(text: str, where: str) -> Any:
-    import yaml
-
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise typer.BadParameter(f"{text!r} is no YAML: {error}", param_hint=where) from None
-
-
-@contextmanager
-def _showing(total: int) -> Iterator[Callable[[int, int], None] | None]:
-    """Yield what to call after every series: it moves a bar on a terminal."""
-    if total == 0 or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        task = bars.add_task("series", total=total)
-        yield lambda done, _: bars.update(task, completed=done)

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import math
-from enum import Enum
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Any, Final
+from typing import Annotated, Final
 
 import numpy as np
 import typer
 
+from freshet.cli._completion import series_names
+from freshet.cli._config_option import ConfigFile
 from freshet.cli._csv import AUTOMATIC
-from freshet.cli._data import Data, load_dataset, read_file
-from freshet.cli._output import replacing, text_output
-from freshet.errors import ConfigurationError, DataError, about
+from freshet.cli._data import load_dataset, read_file
+from freshet.cli._output import text_output
+from freshet.cli._picture import picture_format, write_picture
+from freshet.cli._rows import RowFormat, write_rows
+from freshet.errors import DataError, about
 from freshet.lstm import LSTMAutoencoder
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    import numpy.typing as npt
 
 EXAMPLES: Final = (
     "freshet score models/nyc_taxi data/nyc_taxi.csv > scores.csv",
@@ -29,16 +25,6 @@ EXAMPLES: Final = (
     "tail -n 500 log.csv | freshet score models/log - --timestamp-column at",
     "freshet score models/heat heat.csv --percentile 99 --format jsonl",
 )
-
-_WARM_UP: Final = "warmup"
-_ROWS_AT_ONCE: Final = 4096
-
-
-class Format(str, Enum):
-    """How rows are written."""
-
-    csv = "csv"
-    jsonl = "jsonl"
 
 
 def score(
@@ -54,7 +40,12 @@ def score(
     ] = None,
     dataset: Annotated[
         str | None,
-        typer.Option("--dataset", metavar="NAME", help="A series of NAB instead of a file."),
+        typer.Option(
+            "--dataset",
+            metavar="NAME",
+            autocompletion=series_names,
+            help="A series of NAB instead of a file.",
+        ),
     ] = None,
     timestamp_column: Annotated[
         str | None,
@@ -68,8 +59,8 @@ def score(
         Path | None,
         typer.Option("--out", "-o", metavar="FILE", help="Instead of standard output."),
     ] = None,
-    form: Annotated[Format, typer.Option("--format", help="CSV or a JSON object per line.")] = (
-        Format.csv
+    form: Annotated[RowFormat, typer.Option("--format", help="CSV or a JSON object per line.")] = (
+        RowFormat.csv
     ),
     threshold: Annotated[
         float | None,
@@ -88,6 +79,7 @@ def score(
         Path | None,
         typer.Option("--plot", metavar="FILE", help="Draw series and errors: .png, .svg, .pdf."),
     ] = None,
+    config: ConfigFile = None,  # noqa: ARG001
 ) -> None:
     """Score every row of a series with a bundle.
 
@@ -100,7 +92,7 @@ def score(
         raise typer.BadParameter("expected one of the two", param_hint="--threshold, --percentile")
     if threshold is not None and not math.isfinite(threshold):
         raise typer.BadParameter("expected a finite number", param_hint="--threshold")
-    plot_format = None if plot is None else _plot_format(plot)
+    plot_format = None if plot is None else picture_format(plot)
     model = LSTMAutoencoder.load(bundle)
     # The bundle has the number of the machine that trained it.
     model.n_threads = None
@@ -118,10 +110,11 @@ def score(
         errors = model.score_rows(series)
     except DataError as error:
         raise about(series.source, error) from error
-    with text_output(out) as file:
-        _write(file, form, series, errors, limit)
     is_anomaly = errors > limit
-    if plot is not None:
+    label = np.where(np.isnan(errors), "warmup", np.where(is_anomaly, "anomaly", "normal"))
+    with text_output(out) as file:
+        write_rows(file, form, series, {"error": errors, "label": label})
+    if plot is not None and plot_format is not None:
         from freshet.plotting import ErrorPicture, draw_errors
 
         figure = draw_errors(
@@ -136,8 +129,7 @@ def score(
                 title=f"{series.source} scored by {bundle}",
             )
         )
-        with replacing(plot, "wb") as image:
-            figure.savefig(image, format=plot_format)
+        write_picture(figure, plot, plot_format)
     n_scored, n_anomalies = int(np.isfinite(errors).sum()), int(is_anomaly.sum())
     share = f" ({n_anomalies / n_scored:.1%})" if n_scored else ""
     typer.echo(
@@ -145,71 +137,3 @@ def score(
         f"normal, {len(series) - n_scored:,} in warm-up; threshold {limit:.6g}",
         err=True,
     )
-
-
-def _plot_format(path: Path) -> str:
-    """Return what the file's name asks for; found out before the work, not after it."""
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-    except ImportError as error:
-        raise ConfigurationError(
-            "--plot needs Matplotlib: pip install 'freshet[plot]'",
-            id="parameter_out_of_range",
-            field="plot",
-            expected="Matplotlib to be installed",
-        ) from error
-    formats = FigureCanvasAgg.get_supported_filetypes()
-    suffix = path.suffix.lower().removeprefix(".")
-    if suffix not in formats:
-        endings = ", ".join(f".{name}" for name in sorted(formats))
-        raise typer.BadParameter(
-            f"{str(path)!r} has none of the endings {endings}", param_hint="--plot"
-        )
-    return suffix
-
-
-def _write(
-    file: IO[str],
-    form: Format,
-    series: Data,
-    errors: npt.NDArray[np.float64],
-    threshold: float,
-) -> None:
-    names = _names(series)
-    rows = _rows(series, errors, threshold)
-    if form is Format.jsonl:
-        for row in rows:
-            record = dict(zip(names, row, strict=True))
-            file.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
-        return
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(names)
-    for row in rows:
-        writer.writerow([_shortest(cell) for cell in row])
-
-
-def _names(series: Data) -> list[str]:
-    """The names of what is written. A column keeps its own, whatever ours are."""
-    before = ["row"] if series.timestamps is None else ["row", "timestamp"]
-    ours = [
-        f"freshet_{name}" if name in series.columns else name
-        for name in (*before, "error", "label")
-    ]
-    return [*ours[:-2], *series.columns, *ours[-2:]]
-
-
-def _rows(series: Data, errors: npt.NDArray[np.float64], threshold: float) -> Iterator[list[Any]]:
-    for begin in range(0, len(series), _ROWS_AT_ONCE):
-        part = slice(begin, begin + _ROWS_AT_ONCE)
-        numbers = zip(series.values[part].tolist(), errors[part].tolist(), strict=True)
-        for row, (values, error) in enumerate(numbers, start=begin):
-            stamps = [] if series.timestamps is None else [series.timestamps[row]]
-            if math.isnan(error):
-                yield [row, *stamps, *values, None, _WARM_UP]
-            else:
-                yield [row, *stamps, *values, error, "anomaly" if error > threshold else "normal"]
-
-
-def _shortest(cell: Any) -> Any:
-    # Counts look like counts; every number is read back as it was.
-    return repr(cell).removesuffix(".0") if isinstance(cell, float) else cell

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import numpy as np
 import typer
 
+from freshet.cli._completion import series_names
 from freshet.cli._data import Data, load_dataset, read_file
 from freshet.cli._output import as_table
 from freshet.cli._progress import losses, showing_training
@@ -31,7 +32,10 @@ def train(
     config: Annotated[
         Path | None,
         typer.Option(
-            "--config", "-c", metavar="FILE", help="YAML; examples/train.yaml explains its fields."
+            "--config",
+            "-c",
+            metavar="FILE",
+            help="YAML or TOML; examples/train.yaml explains its fields.",
         ),
     ] = None,
     data: Annotated[
@@ -44,7 +48,12 @@ def train(
     ] = None,
     dataset: Annotated[
         str | None,
-        typer.Option("--dataset", metavar="NAME", help="A series of NAB instead of a file."),
+        typer.Option(
+            "--dataset",
+            metavar="NAME",
+            autocompletion=series_names,
+            help="A series of NAB instead of a file.",
+        ),
     ] = None,
     columns: Annotated[
         list[str] | None,
