@@ -13,7 +13,18 @@ from typing import Annotated
 import typer
 
 from freshet import __version__
-from freshet.cli import backends, detect, download, evaluate, inspect, keys, score, serve, train
+from freshet.cli import (
+    backends,
+    detect,
+    download,
+    evaluate,
+    inspect,
+    keys,
+    score,
+    serve,
+    stream,
+    train,
+)
 from freshet.cli._errors import Commands
 
 __all__ = ["app", "main"]
@@ -34,6 +45,7 @@ app = typer.Typer(
 )
 
 app.command("detect", epilog=_examples(*detect.EXAMPLES))(detect.detect)
+app.command("stream", epilog=_examples(*stream.EXAMPLES))(stream.stream)
 app.command("download", epilog=_examples(*download.EXAMPLES))(download.download)
 app.command("train", epilog=_examples(*train.EXAMPLES))(train.train)
 app.command("score", epilog=_examples(*score.EXAMPLES))(score.score)

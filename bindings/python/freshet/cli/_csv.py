@@ -22,11 +22,12 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-__all__ = ["AUTOMATIC", "STANDARD_INPUT", "Series", "read_series"]
+__all__ = ["AUTOMATIC", "STANDARD_INPUT", "TIMESTAMP_NAMES", "Series", "read_series"]
 
 #: The path that stands for standard input.
 STANDARD_INPUT: Final = "-"
-_TIMESTAMP_NAMES: Final = frozenset({"timestamp", "time", "date", "datetime"})
+#: What columns of timestamps are called, in any case.
+TIMESTAMP_NAMES: Final = frozenset({"timestamp", "time", "date", "datetime"})
 
 
 class Automatic(Enum):
@@ -138,7 +139,7 @@ class _Table:
             self._stamp_index = self._require(timestamps)
         elif timestamps is AUTOMATIC:
             free = [name for name in names if name not in (*(chosen or []), *texts)]
-            called_so = [name for name in free if name.lower() in _TIMESTAMP_NAMES]
+            called_so = [name for name in free if name.lower() in TIMESTAMP_NAMES]
             if called_so:
                 self._stamp_index = names.index(called_so[0])
             else:

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
     from freshet.cli._data import Data
 
-__all__ = ["RowFormat", "own_name", "write_rows"]
+__all__ = ["VERDICT", "RowFormat", "own_name", "write_rows"]
+
+#: What is written of the result of a detector.
+VERDICT: Final = ("score", "raw_score", "is_anomaly", "alarm", "status", "model_version")
 
 _AT_ONCE: Final = 4096
 

@@ -17,7 +17,7 @@ from freshet.cli._detector import DetectorOptions, with_detector
 from freshet.cli._output import as_table, text_output
 from freshet.cli._picture import picture_format, write_picture
 from freshet.cli._progress import showing_steps
-from freshet.cli._rows import RowFormat, write_rows
+from freshet.cli._rows import VERDICT, RowFormat, write_rows
 from freshet.errors import DataError, about
 from freshet.results import ResultBatch, Stats
 from freshet.streaming import StreamingDetector
@@ -167,18 +167,10 @@ def _processed(stream: StreamingDetector, series: Data, times: Any) -> ResultBat
 
 
 def _verdicts(results: ResultBatch) -> dict[str, Any]:
-    # None, where NaN will not do, before the first training.
-    flags = {
-        name: np.where(results.scored, getattr(results, name), None)
-        for name in ("is_anomaly", "alarm")
-    }
-    return {
-        "score": results.score,
-        "raw_score": results.raw_score,
-        **flags,
-        "status": results.status,
-        "model_version": results.model_version,
-    }
+    verdicts = {name: getattr(results, name) for name in VERDICT}
+    for name in ("is_anomaly", "alarm"):  # Neither before the first training.
+        verdicts[name] = np.where(results.scored, verdicts[name], None)
+    return verdicts
 
 
 def _table(series: Data, results: ResultBatch) -> Iterator[str]:
