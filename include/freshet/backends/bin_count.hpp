@@ -10,6 +10,7 @@ namespace freshet {
 /// A number of bins, or "as many as the data asks for".
 class BinCount {
  public:
+  /// So many bins.
   // NOLINTNEXTLINE(google-explicit-constructor): so that `Hbos{.n_bins = 20}` can be written.
   constexpr BinCount(std::size_t n_bins) noexcept : n_bins_(n_bins) {}
 
@@ -17,6 +18,7 @@ class BinCount {
   /// (2006), as PyOD's "auto" does.
   [[nodiscard]] static constexpr BinCount automatic() noexcept { return {0}; }
 
+  /// Whether training chooses the number.
   [[nodiscard]] constexpr bool is_automatic() const noexcept { return n_bins_ == 0; }
   /// The number; only when not `is_automatic()`.
   [[nodiscard]] constexpr std::size_t value() const noexcept { return n_bins_; }

@@ -46,9 +46,12 @@ using CopodModel = backendsdetail::TailModel<backendsdetail::CopodRule>;
 ///   value outside the training range gets the share 1/(n + 1). The two papers describe the same
 ///   score, so in this variant ECOD and COPOD agree to the bit.
 struct Copod {
+  /// What training yields.
   using Model = CopodModel;
+  /// The identifier in configurations.
   static constexpr std::string_view name = "copod";
 
+  /// Whose numbers: PyOD's or the paper's.
   Variant variant = Variant::pyod;
 
   /// Throws ConfigurationError when the variant is none, as in a damaged snapshot.

@@ -47,9 +47,12 @@ using EcodModel = backendsdetail::TailModel<backendsdetail::EcodRule>;
 ///   training range gets the share 1/(n + 1) that it would have had as one of the rows. In this
 ///   variant ECOD and COPOD are the same method.
 struct Ecod {
+  /// What training yields.
   using Model = EcodModel;
+  /// The identifier in configurations.
   static constexpr std::string_view name = "ecod";
 
+  /// Whose numbers: PyOD's or the paper's.
   Variant variant = Variant::pyod;
 
   /// Throws ConfigurationError when the variant is none, as in a damaged snapshot.

@@ -30,6 +30,7 @@ class HbosModel {
  public:
   HbosModel() = default;
 
+  /// The width of the rows it was trained on.
   [[nodiscard]] std::size_t n_features() const noexcept { return bins_.size(); }
 
   /// The raw score of a row of `n_features()` values. O(columns), no allocation.
@@ -111,7 +112,9 @@ class HbosModel {
 /// population are its second mode. A value on an edge between bins counts to the upper bin in
 /// training and to the lower one in scoring, as in PyOD.
 struct Hbos {
+  /// What training yields.
   using Model = HbosModel;
+  /// The identifier in configurations.
   static constexpr std::string_view name = "hbos";
 
   /// Bins per column: 2 … 100000; or `BinCount::automatic()` for the number that the penalized

@@ -44,7 +44,9 @@ class IsolationForestModel {
  public:
   IsolationForestModel() = default;
 
+  /// The width of the rows it was trained on.
   [[nodiscard]] std::size_t n_features() const noexcept { return n_features_; }
+  /// The number of trees.
   [[nodiscard]] std::size_t n_trees() const noexcept { return roots_.size(); }
 
   /// The raw score of a row of `n_features()` values, in (0, 1]. O(trees · log max_samples), no
@@ -153,7 +155,9 @@ class IsolationForestModel {
 /// depend on those of the columns, and sees no distance beyond the training range: a row far
 /// outside scores like one just outside. PyOD's scores are these less their threshold.
 struct IsolationForest {
+  /// What training yields.
   using Model = IsolationForestModel;
+  /// The identifier in configurations.
   static constexpr std::string_view name = "isolation_forest";
 
   /// Trees: 1 … 10000.

@@ -32,6 +32,7 @@ class LodaModel {
  public:
   LodaModel() = default;
 
+  /// The width of the rows it was trained on.
   [[nodiscard]] std::size_t n_features() const noexcept { return means_.size(); }
   /// The number of projections.
   [[nodiscard]] std::size_t n_cuts() const noexcept { return bins_.size(); }
@@ -144,13 +145,16 @@ class LodaModel {
 /// - `Variant::paper`: the value's own bin, and the mean over the projections of -log p. A value
 ///   beyond the bins has the probability of an empty one.
 struct Loda {
+  /// What training yields.
   using Model = LodaModel;
+  /// The identifier in configurations.
   static constexpr std::string_view name = "loda";
 
   /// Bins per projection: 2 … 100000; or `BinCount::automatic()`, see Hbos::n_bins.
   BinCount n_bins = 10;
   /// Projections: 1 … 100000.
   std::size_t n_random_cuts = 100;
+  /// Whose numbers: PyOD's or the paper's.
   Variant variant = Variant::pyod;
 
   /// Throws ConfigurationError when a parameter is out of range.

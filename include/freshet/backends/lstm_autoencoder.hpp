@@ -36,7 +36,9 @@ using backendsdetail::LstmAutoencoderModel;
 /// squared error of its reconstruction, of values scaled by `scaler`: 0 is perfect, 1 about as bad
 /// as predicting the mean.
 struct LstmAutoencoder {
+  /// What training yields.
   using Model = LstmAutoencoderModel;
+  /// The identifier in configurations.
   static constexpr std::string_view name = "lstm_autoencoder";
 
   /// Rows per window: 2 … 100000.

@@ -29,7 +29,9 @@ class Columns {
     }
   }
 
+  /// The names in column order.
   [[nodiscard]] std::span<const std::string> names() const noexcept { return names_; }
+  /// The number of columns.
   [[nodiscard]] std::size_t size() const noexcept { return names_.size(); }
 
   /// Where values that come under `given` names go: `order[i]` is the column of `given[i]`.

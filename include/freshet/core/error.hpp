@@ -91,6 +91,7 @@ struct ErrorLocation {
 /// The base of everything the library throws.
 class Error : public std::runtime_error {
  public:
+  /// An error of a kind; what is not known is left out.
   Error(ErrorCode code, const std::string& message, std::string field = {},
         std::string expected = {}, ErrorLocation location = {})
       : std::runtime_error(message),
@@ -99,6 +100,7 @@ class Error : public std::runtime_error {
         expected_(std::move(expected)),
         location_(location) {}
 
+  /// The kind, as a value to switch on.
   [[nodiscard]] ErrorCode code() const noexcept { return code_; }
   /// The stable id, for example `"parameter_out_of_range"`.
   [[nodiscard]] std::string_view id() const noexcept { return freshet::id(code_); }
@@ -106,7 +108,9 @@ class Error : public std::runtime_error {
   [[nodiscard]] const std::string& field() const noexcept { return field_; }
   /// What would have been right, in words.
   [[nodiscard]] const std::string& expected() const noexcept { return expected_; }
+  /// The row of the batch, counted from 0, if it is about one.
   [[nodiscard]] std::optional<std::size_t> row() const noexcept { return location_.row; }
+  /// The column, counted from 0, if it is about one.
   [[nodiscard]] std::optional<std::size_t> column() const noexcept { return location_.column; }
 
  private:

@@ -33,10 +33,15 @@ class MatrixView {
   constexpr MatrixView(const double* data, std::size_t n_rows, std::size_t n_columns) noexcept
       : MatrixView(data, n_rows, n_columns, n_columns) {}
 
+  /// The first value of the first row.
   [[nodiscard]] constexpr const double* data() const noexcept { return data_; }
+  /// The number of rows.
   [[nodiscard]] constexpr std::size_t n_rows() const noexcept { return n_rows_; }
+  /// The number of values of a row.
   [[nodiscard]] constexpr std::size_t n_columns() const noexcept { return n_columns_; }
+  /// Values from the beginning of one row to that of the next.
   [[nodiscard]] constexpr std::size_t row_stride() const noexcept { return row_stride_; }
+  /// Whether there are no rows.
   [[nodiscard]] constexpr bool empty() const noexcept { return n_rows_ == 0; }
 
   /// Row `i`; `i < n_rows()`.
@@ -85,22 +90,30 @@ class Matrix {
     }
   }
 
+  /// The number of rows.
   [[nodiscard]] std::size_t n_rows() const noexcept { return n_rows_; }
+  /// The number of values of a row.
   [[nodiscard]] std::size_t n_columns() const noexcept { return n_columns_; }
+  /// Row `i`, to be written.
   [[nodiscard]] std::span<double> row(std::size_t i) noexcept {
     assert(i < n_rows_);
     return {values_.data() + i * n_columns_, n_columns_};
   }
+  /// Row `i`.
   [[nodiscard]] RowView row(std::size_t i) const noexcept { return view().row(i); }
+  /// The value in row `i`, column `j`, to be written.
   [[nodiscard]] double& operator()(std::size_t i, std::size_t j) noexcept {
     assert(i < n_rows_ && j < n_columns_);
     return values_[i * n_columns_ + j];
   }
+  /// The value in row `i`, column `j`.
   [[nodiscard]] double operator()(std::size_t i, std::size_t j) const noexcept {
     return view()(i, j);
   }
 
+  /// A view of all rows, valid as long as the matrix is.
   [[nodiscard]] MatrixView view() const noexcept { return {values_.data(), n_rows_, n_columns_}; }
+  /// The same, where a view is expected.
   // NOLINTNEXTLINE(google-explicit-constructor): a matrix is usable wherever a view is asked for.
   operator MatrixView() const noexcept { return view(); }
 

@@ -16,8 +16,10 @@ namespace freshet {
 /// A value type; models UniformRandomBitGenerator.
 class RandomGenerator {
  public:
+  /// What a call returns, as the standard's distributions want to know.
   using result_type = std::uint64_t;
 
+  /// The same seed gives the same numbers everywhere.
   explicit RandomGenerator(std::uint64_t seed) noexcept {
     for (std::uint64_t& word : state_) {
       seed += 0x9e3779b97f4a7c15ULL;
@@ -28,7 +30,9 @@ class RandomGenerator {
     }
   }
 
+  /// The smallest number that a call returns.
   static constexpr result_type min() noexcept { return 0; }
+  /// The largest number that a call returns.
   static constexpr result_type max() noexcept { return ~result_type{0}; }
 
   /// 64 random bits.

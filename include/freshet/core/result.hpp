@@ -62,15 +62,20 @@ struct Result {
 class Outcome {
  public:
   // NOLINTBEGIN(google-explicit-constructor): made by `return result;` and `return fault;`.
+  /// A row that was accepted.
   Outcome(const Result& result) noexcept : value_(result) {}
+  /// A row that was refused.
   Outcome(const RowFault& fault) noexcept : value_(fault) {}
   // NOLINTEND(google-explicit-constructor)
 
+  /// Whether the row was accepted.
   [[nodiscard]] bool has_value() const noexcept { return value_.index() == 0; }
+  /// The same, in conditions.
   explicit operator bool() const noexcept { return has_value(); }
 
   /// The verdict; only when `has_value()`.
   [[nodiscard]] const Result& operator*() const noexcept { return *std::get_if<Result>(&value_); }
+  /// A member of the verdict; only when `has_value()`.
   [[nodiscard]] const Result* operator->() const noexcept { return std::get_if<Result>(&value_); }
 
   /// Why the row was refused; only when not `has_value()`.

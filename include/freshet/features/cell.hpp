@@ -57,8 +57,11 @@ class CellRows {
                    return CellRow(cells);
                  }) {}
 
+  /// The number of rows.
   [[nodiscard]] std::size_t n_rows() const noexcept { return n_rows_; }
+  /// The number of cells of a row.
   [[nodiscard]] std::size_t n_columns() const noexcept { return n_columns_; }
+  /// Whether there are no rows.
   [[nodiscard]] bool empty() const noexcept { return n_rows_ == 0; }
 
   /// Row `i`, below `n_rows()`; valid until the next call.

@@ -87,10 +87,13 @@ class Encoder {
     return encoder;
   }
 
+  /// The number of columns that come in.
   [[nodiscard]] std::size_t n_columns() const noexcept { return columns_.size(); }
   /// How many numbers a row becomes.
   [[nodiscard]] std::size_t n_outputs() const noexcept { return places_.back(); }
+  /// The names of the columns that come in.
   [[nodiscard]] std::span<const std::string> columns() const noexcept { return columns_; }
+  /// The encodings of the columns that have one.
   [[nodiscard]] const Schema& schema() const noexcept { return schema_; }
   /// The rows that were learnt.
   [[nodiscard]] std::uint64_t n_rows() const noexcept { return n_rows_; }

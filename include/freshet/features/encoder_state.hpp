@@ -16,6 +16,7 @@ namespace freshet {
 struct EncoderState {
   /// The names of the columns, in the order of the cells.
   std::vector<std::string> columns;
+  /// The encodings of the columns that have one.
   Schema schema;
   /// Whether it was fitted to rows, so that it learns no more.
   bool is_fitted = false;

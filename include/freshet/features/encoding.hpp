@@ -63,6 +63,7 @@ enum class Encoding : std::uint8_t {
 /// The most categories that a column remembers, and the most bytes of text they may have together.
 /// Those that come when there is no room count as one: memory stays bounded on any stream.
 inline constexpr std::size_t largest_n_categories = 65536;
+/// The bytes of text that a column's categories may have together.
 inline constexpr std::size_t largest_category_text = std::size_t{8} << 20U;
 
 /// The most categories for which a one-hot column may have columns.
@@ -72,6 +73,7 @@ inline constexpr std::size_t largest_n_slots = 1024;
 struct ColumnEncoding {
   /// The column's name.
   std::string column;
+  /// What becomes of its cells.
   Encoding encoding = Encoding::numeric;
   /// Of `onehot` only: the most categories that get a column, 1 to 1024, the first that appear. By
   /// default 16 in a stream, whose width has to be known beforehand, and all when fitted to rows.

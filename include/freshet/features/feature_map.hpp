@@ -37,13 +37,17 @@ class FeatureMap {
                       std::vector<std::size_t> lag_periods = {})
       : rolling_(n_columns, std::move(rolling_windows)), lags_(n_columns, std::move(lag_periods)) {}
 
+  /// The values of a row that comes in.
   [[nodiscard]] std::size_t n_columns() const noexcept { return rolling_.n_columns(); }
+  /// The values of the vector that comes out.
   [[nodiscard]] std::size_t n_features() const noexcept {
     return n_columns() + rolling_.n_features() + lags_.n_features();
   }
+  /// The widths of the rolling windows, in rows.
   [[nodiscard]] std::span<const std::size_t> rolling_windows() const noexcept {
     return rolling_.windows();
   }
+  /// The distances of the lags, in rows.
   [[nodiscard]] std::span<const std::size_t> lag_periods() const noexcept {
     return lags_.periods();
   }

@@ -37,8 +37,11 @@ class LagFeatures {
     history_.resize(n_columns_ * n_kept());
   }
 
+  /// The values of a row.
   [[nodiscard]] std::size_t n_columns() const noexcept { return n_columns_; }
+  /// The lagged values: one per column and period.
   [[nodiscard]] std::size_t n_features() const noexcept { return n_columns_ * periods_.size(); }
+  /// The distances, in rows.
   [[nodiscard]] std::span<const std::size_t> periods() const noexcept { return periods_; }
 
   /// Writes the features that a row would have if it came next; nothing changes. The row itself has

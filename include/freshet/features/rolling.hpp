@@ -57,10 +57,13 @@ class RollingFeatures {
     reciprocals_ = featuresdetail::reciprocals(windows_);
   }
 
+  /// The values of a row.
   [[nodiscard]] std::size_t n_columns() const noexcept { return n_columns_; }
+  /// The statistics: four per column and window.
   [[nodiscard]] std::size_t n_features() const noexcept {
     return n_statistics * n_columns_ * windows_.size();
   }
+  /// The widths of the windows, in rows.
   [[nodiscard]] std::span<const std::size_t> windows() const noexcept { return windows_; }
 
   /// Writes the features that `row` would have if it came next; nothing changes.

@@ -100,18 +100,22 @@ class AnyDetector {
     detector_ = iodetail::make_detector(std::move(detector));
   }
 
+  /// A copy goes on independently.
   AnyDetector(const AnyDetector& other)
       : backend_(other.backend_),
         backend_parameters_(other.backend_parameters_),
         config_(other.config_),
         executor_(other.executor_),
         detector_(other.detector_ ? other.detector_->clone() : nullptr) {}
+  /// A copy goes on independently.
   AnyDetector& operator=(const AnyDetector& other) {
     AnyDetector copy(other);
     *this = std::move(copy);
     return *this;
   }
+  /// What was moved from can only be destroyed or assigned to.
   AnyDetector(AnyDetector&&) noexcept = default;
+  /// What was moved from can only be destroyed or assigned to.
   AnyDetector& operator=(AnyDetector&&) noexcept = default;
   ~AnyDetector() = default;
 
@@ -120,6 +124,7 @@ class AnyDetector {
     if (detector_ == nullptr) return process_first(row, timestamp);
     return detector_->process(row, timestamp);
   }
+  /// The same for a row that the schema encodes; without one its cells are numbers.
   Result process(CellRow row, std::optional<double> timestamp = std::nullopt) {
     if (detector_ == nullptr) return process_first(row, timestamp);
     return detector_->process(row, timestamp);
@@ -131,6 +136,7 @@ class AnyDetector {
     if (detector_ == nullptr) return process_first_many(rows, results, timestamps);
     detector_->process_many(rows, results, timestamps);
   }
+  /// The same for rows that the schema encodes.
   void process_many(const CellRows& rows, std::span<Result> results,
                     std::span<const double> timestamps = {}) {
     if (detector_ == nullptr) return process_first_many(rows, results, timestamps);
@@ -142,6 +148,7 @@ class AnyDetector {
     if (detector_ == nullptr) return with_width_of(rows).check(rows, timestamps);
     detector_->check(rows, timestamps);
   }
+  /// The same for rows that the schema encodes.
   void check(const CellRows& rows, std::span<const double> timestamps = {}) const {
     if (detector_ == nullptr) return with_width_of(rows).check(rows, timestamps);
     detector_->check(rows, timestamps);
@@ -149,10 +156,12 @@ class AnyDetector {
 
   /// See StreamingDetector::score.
   [[nodiscard]] Score score(RowView row) const { return started().score(row); }
+  /// The same for a row that the schema encodes.
   [[nodiscard]] Score score(CellRow row) const { return started().score(row); }
 
   /// See StreamingDetector::explain.
   [[nodiscard]] std::vector<double> explain(RowView row) const { return started().explain(row); }
+  /// The same for a row that the schema encodes; a value for each column that comes in.
   [[nodiscard]] std::vector<double> explain(CellRow row) const { return started().explain(row); }
 
   /// For every entry of `explain`, the column its feature comes from.
@@ -212,6 +221,7 @@ class AnyDetector {
     if (detector_ != nullptr) detector_->reset();
   }
 
+  /// What has happened so far: nothing, before the first row has told the columns.
   [[nodiscard]] Statistics stats() const {
     if (detector_ != nullptr) return detector_->stats();
     Statistics stats;

@@ -58,6 +58,7 @@ void to_little_endian(std::span<std::byte, sizeof(T)> bytes) noexcept {
 /// Writes values to bytes.
 class ArchiveWriter {
  public:
+  /// Whether `serialize` is to fill in what it visits.
   static constexpr bool is_reading = false;
 
   /// Appends the values, in order.
@@ -79,6 +80,7 @@ class ArchiveWriter {
 
   /// Invariants are checked when reading only.
   void require(bool /*condition*/, std::string_view /*what*/) noexcept {}
+  /// Nothing to check when writing.
   void require_available(std::size_t /*n_items*/, std::size_t /*item_size*/) noexcept {}
 
   /// What was written, moved out.
@@ -135,8 +137,10 @@ class ArchiveWriter {
 /// SnapshotError: the sizes of lists are compared with what is left before memory is taken.
 class ArchiveReader {
  public:
+  /// Whether `serialize` is to fill in what it visits.
   static constexpr bool is_reading = true;
 
+  /// Reads bytes that have to outlive it.
   explicit ArchiveReader(std::span<const std::byte> bytes) noexcept : rest_(bytes) {}
 
   /// Reads the values, in order.

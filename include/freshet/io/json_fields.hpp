@@ -159,11 +159,13 @@ class JsonReader {
 /// Writes fields into a JSON object; what JsonReader reads back.
 class JsonWriter {
  public:
+  /// Adds a field.
   template <class T>
   void operator()(const std::string& name, const T& value) {
     object_[name] = to_json(value);
   }
 
+  /// The fields so far.
   [[nodiscard]] const nlohmann::json& object() const noexcept { return object_; }
 
  private:

@@ -45,6 +45,7 @@ concept TensorNumber = std::same_as<T, float> || std::same_as<T, double>;
 /// An array of numbers with a name and a shape.
 struct Tensor {
   std::string name;  ///< UTF-8; not `"__metadata__"`.
+  /// The type of its values.
   TensorType dtype = TensorType::float32;
   std::vector<std::size_t> shape;  ///< The extent of every dimension; none for a single number.
   std::vector<std::byte> data;     ///< Little-endian, row-major.

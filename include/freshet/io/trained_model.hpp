@@ -80,6 +80,7 @@ class ModelOf final : public ModelInterface {
 /// AnyDetector::publish. `snapshot` and `restore` turn it to bytes and back; see io/snapshot.hpp.
 class TrainedModel {
  public:
+  /// A generation with the backend and the settings it was trained under.
   template <Backend B>
   TrainedModel(B backend, StreamingConfig config, std::shared_ptr<const Generation<B>> generation)
       : config_(std::move(config)),
@@ -180,6 +181,7 @@ class TrainedModel {
 /// A Training of any backend.
 class AnyTraining {
  public:
+  /// A training of any backend, shared with who else holds it.
   template <Backend B>
   explicit AnyTraining(const std::shared_ptr<const Training<B>>& training)
       : version_(training->version()),

@@ -32,6 +32,7 @@ using FileContents = std::map<std::string, std::vector<std::byte>>;
 /// What a verified directory holds.
 struct VerifiedDirectory {
   nlohmann::ordered_json manifest;  ///< Its members in their order, `files` among them.
+  /// The other files, by name, verified.
   FileContents files;
 };
 

@@ -18,13 +18,19 @@ namespace freshet::nn {
 template <class Scalar>
 class Adam {
  public:
+  /// The parameters of the method, with PyTorch's defaults.
   struct Options {
+    /// The size of a step, above 0.
     double learning_rate = 1e-3;
+    /// How much of the mean gradient is kept at each step.
     double beta1 = 0.9;
+    /// How much of the mean squared gradient is kept at each step.
     double beta2 = 0.999;
+    /// What keeps a division by zero away.
     double epsilon = 1e-8;
   };
 
+  /// Begins with no steps taken.
   explicit Adam(const Options& options) : options_(options) {}
 
   /// Changes the parameters by one step. All calls have blocks of the same sizes.

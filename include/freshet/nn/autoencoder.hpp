@@ -24,8 +24,11 @@ namespace freshet::nn {
 
 /// The sizes of an autoencoder.
 struct AutoencoderSizes {
+  /// Values of a row.
   Index n_columns = 1;
+  /// Units of a layer.
   Index hidden_size = 32;
+  /// Layers of the encoder, and as many of the decoder.
   Index num_layers = 1;
   Index latent_size = 0;  ///< 0 for none: the hidden state itself is what is decoded.
 
@@ -57,7 +60,9 @@ struct AutoencoderSizes {
 template <class Scalar, int Columns = Eigen::Dynamic, int HiddenSize = Eigen::Dynamic>
 class Autoencoder {
  public:
+  /// Memory that calls use and a thread keeps.
   using Workspace = detail::Workspace<Scalar>;
+  /// The functions compiled for an instruction set.
   using Kernels = detail::Kernels<Scalar>;
 
   /// Weights of 0.
@@ -71,6 +76,7 @@ class Autoencoder {
     if (sizes.latent_size > 0) to_latent_.emplace(sizes.hidden_size, sizes.latent_size);
   }
 
+  /// The sizes it was made with.
   [[nodiscard]] const AutoencoderSizes& sizes() const noexcept { return sizes_; }
 
   /// Draws all parameters uniformly from ±1/√hidden_size, as PyTorch's layers do by default.

@@ -27,7 +27,9 @@ class Dense {
         output_size_(output_size),
         values_(static_cast<std::size_t>((input_size + 1) * stride())) {}
 
+  /// Values that come in.
   [[nodiscard]] Index input_size() const noexcept { return input_size_; }
+  /// Values that come out.
   [[nodiscard]] Index output_size() const noexcept { return output_size_; }
   /// The distance of two rows of outputs: `output_size()` rounded up to whole cache lines.
   [[nodiscard]] Index stride() const noexcept { return detail::padded<Scalar>(output_size_); }
@@ -36,10 +38,12 @@ class Dense {
   [[nodiscard]] Tensor<Scalar> weight() const { return weights().transpose(); }
   /// output_size × 1.
   [[nodiscard]] Tensor<Scalar> bias() const { return biases().transpose(); }
+  /// Takes `output_size` × `input_size` weights, as PyTorch has them.
   void set_weight(const Tensor<Scalar>& weight) {
     require_shape("weight", weight, output_size_, input_size_);
     weights() = weight.transpose();
   }
+  /// Takes `output_size` values.
   void set_bias(const Tensor<Scalar>& bias) {
     require_shape("bias", bias, output_size_, 1);
     biases() = bias.transpose();
@@ -47,6 +51,7 @@ class Dense {
 
   /// All parameters as they lie in memory; what fills up rows is 0 and has a gradient of 0.
   [[nodiscard]] std::span<Scalar> values() noexcept { return values_; }
+  /// All parameters, in the order in which gradients are.
   [[nodiscard]] std::span<const Scalar> values() const noexcept { return values_; }
 
   /// Rows of outputs, `stride()` apart, from rows of inputs, `input_stride` apart.

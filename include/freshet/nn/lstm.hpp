@@ -62,8 +62,11 @@ class Lstm {
     values_.resize(static_cast<std::size_t>(begin));
   }
 
+  /// Values of a step that come in.
   [[nodiscard]] Index input_size() const noexcept { return layers_.front().input_size(); }
+  /// Units of a layer.
   [[nodiscard]] Index hidden_size() const noexcept { return layers_.front().hidden_size(); }
+  /// Layers, one on the other.
   [[nodiscard]] Index num_layers() const noexcept { return static_cast<Index>(layers_.size()); }
   /// The distance of two rows of hidden states: `hidden_size()` rounded up to whole cache lines.
   [[nodiscard]] Index stride() const noexcept { return layers_.front().units(); }
@@ -96,6 +99,7 @@ class Lstm {
 
   /// All parameters as they lie in memory; what fills up panels is 0 and has a gradient of 0.
   [[nodiscard]] std::span<Scalar> values() noexcept { return values_; }
+  /// All parameters, in the order in which gradients are.
   [[nodiscard]] std::span<const Scalar> values() const noexcept { return values_; }
 
   /// Room that `forward` takes.

@@ -12,6 +12,7 @@
 
 namespace freshet::nn {
 
+/// Sizes and positions, signed as Eigen's are.
 using Index = std::ptrdiff_t;
 
 /// A parameter: a matrix row by row, or a vector as a single column.
@@ -24,6 +25,7 @@ using Tensor = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic,
 template <class Scalar>
 struct NamedTensor {
   std::string name;  ///< For example "encoder.weight_ih_l0".
+  /// The values, and their shape.
   Tensor<Scalar> values;
   bool is_vector = false;  ///< Whether PyTorch has it as a vector.
 };

@@ -42,6 +42,7 @@ struct EpochLosses {
   double training = 0.0;    ///< Over the epoch's steps, each before its step.
   double validation = 0.0;  ///< After the epoch; NaN when nothing was held out.
 
+  /// Reads or writes it; see io/archive.hpp.
   template <class Archive>
   void serialize(Archive& archive) {
     archive(training, validation);
@@ -70,9 +71,11 @@ struct TrainingControl {
 
 /// What a training was like.
 struct TrainingHistory {
+  /// The losses, epoch by epoch.
   std::vector<EpochLosses> epochs;
   std::size_t best_epoch = 0;  ///< Counted from 1: whose weights were kept.
 
+  /// Reads or writes it; see io/archive.hpp.
   template <class Archive>
   void serialize(Archive& archive) {
     archive(epochs, best_epoch);

@@ -43,8 +43,11 @@ class AffineTransform {
     return {std::vector<double>(n_features, 0.0), std::vector<double>(n_features, 1.0)};
   }
 
+  /// The values of a row.
   [[nodiscard]] std::size_t n_features() const noexcept { return center_.size(); }
+  /// What is subtracted, per column.
   [[nodiscard]] std::span<const double> center() const noexcept { return center_; }
+  /// What is divided by afterwards, per column.
   [[nodiscard]] std::span<const double> scale() const noexcept { return scale_; }
 
   /// Writes the scaled `row` to `out`, which may be the same memory; both have `n_features()`

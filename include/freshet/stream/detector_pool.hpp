@@ -130,10 +130,12 @@ class DetectorPool {
     return true;
   }
 
+  /// Whether there is a stream of this name. Any thread, any time.
   [[nodiscard]] bool contains(std::string_view stream_id) const {
     return find(stream_id) != nullptr;
   }
 
+  /// The number of streams. Any thread, any time.
   [[nodiscard]] std::size_t size() const {
     std::size_t size = 0;
     for (const Shard& shard : shards_) {

@@ -37,6 +37,7 @@ struct Score {
 template <Backend B>
 class Generation {
  public:
+  /// The backend's model.
   using Model = typename B::Model;
 
   /// Something to restore into.
@@ -87,7 +88,9 @@ class Generation {
 
   /// Counted from 1 within a detector.
   [[nodiscard]] std::uint64_t version() const noexcept { return version_; }
+  /// What scores.
   [[nodiscard]] const Model& model() const noexcept { return *model_; }
+  /// What makes scores of raw scores.
   [[nodiscard]] const Normalizer& normalizer() const noexcept { return normalizer_; }
   /// Scores above it are anomalies.
   [[nodiscard]] double threshold() const noexcept { return threshold_; }

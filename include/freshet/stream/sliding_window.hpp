@@ -39,9 +39,13 @@ class SlidingWindow {
     buffer_.resize(buffer_rows() * n_columns);
   }
 
+  /// Rows that are in it.
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  /// Rows that it holds at most.
   [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
+  /// Values of a row.
   [[nodiscard]] std::size_t n_columns() const noexcept { return n_columns_; }
+  /// Whether each new row drops the oldest.
   [[nodiscard]] bool full() const noexcept { return size_ == capacity_; }
 
   /// The place for the next row: `n_columns()` values after the last row. Invalidates views.

@@ -14,6 +14,7 @@ namespace freshet {
 
 /// The state of a detector in numbers.
 struct Statistics {
+  /// Where the detector is in its life.
   Status status = Status::collecting;
   /// The active model's version, counted from 1; 0 while there is none.
   std::uint64_t model_version = 0;
@@ -37,6 +38,7 @@ struct Statistics {
   /// The active model's threshold; NaN while there is none.
   double threshold = std::numeric_limits<double>::quiet_NaN();
 
+  /// Whether there is a model to score with.
   [[nodiscard]] bool is_ready() const noexcept { return model_version > 0; }
 };
 

@@ -125,6 +125,7 @@ class StreamingDetector {
     if (has_schema()) return process_many(CellRows(rows), results, timestamps);
     accept_all(rows, results, timestamps);
   }
+  /// The same for rows that the schema encodes.
   void process_many(const CellRows& rows, std::span<Result> results,
                     std::span<const double> timestamps = {}) {
     if (!has_schema()) return process_many(numbers_of(rows), results, timestamps);
@@ -137,6 +138,7 @@ class StreamingDetector {
     require_rows(rows, config().n_features, config().columns);
     require_timestamps(timestamps, rows.n_rows());
   }
+  /// The same for rows that the schema encodes.
   void check(const CellRows& rows, std::span<const double> timestamps = {}) const {
     if (!has_schema()) return check(numbers_of(rows), timestamps);
     encoder_.require_rows(rows);
@@ -146,6 +148,7 @@ class StreamingDetector {
   /// What the active model would score `row` if it came next; nothing is kept. Allocates.
   /// @throws DataError for a row that `process` would refuse; NotReadyError without a model.
   [[nodiscard]] Score score(RowView row) const { return ready_generation().score(peek(row)); }
+  /// The same for a row that the schema encodes.
   [[nodiscard]] Score score(CellRow row) const { return ready_generation().score(peek(row)); }
 
   /// What each feature of `row` would add to its raw score if it came next: one value per name in
@@ -156,6 +159,7 @@ class StreamingDetector {
   {
     return explain_peeked(row);
   }
+  /// The same for a row that the schema encodes; a value for each column that comes in.
   [[nodiscard]] std::vector<double> explain(CellRow row) const
     requires ExplainableModel<typename B::Model>
   {
@@ -236,11 +240,13 @@ class StreamingDetector {
     return trainer_.generation();
   }
 
+  /// Where the detector is in its life.
   [[nodiscard]] Status status() const noexcept {
     if (!can_score(window_.size())) return Status::collecting;
     return trainer_.running() ? Status::retraining : Status::ready;
   }
 
+  /// What has happened so far.
   [[nodiscard]] Statistics stats() const {
     Statistics stats;
     stats.status = status();
@@ -259,7 +265,9 @@ class StreamingDetector {
     return stats;
   }
 
+  /// The method and its hyperparameters.
   [[nodiscard]] const B& backend() const noexcept { return trainer_.backend(); }
+  /// The settings.
   [[nodiscard]] const StreamingConfig& config() const noexcept { return trainer_.config(); }
   /// What the schema makes of rows; without one it has no columns.
   [[nodiscard]] const Encoder& encoder() const noexcept { return encoder_; }

@@ -176,10 +176,15 @@ class Trainer {
     requested_ = false;
   }
 
+  /// The method and its hyperparameters.
   [[nodiscard]] const B& backend() const noexcept { return backend_; }
+  /// The settings of the trainings.
   [[nodiscard]] const StreamingConfig& config() const noexcept { return config_; }
+  /// Rows since the last training began.
   [[nodiscard]] std::size_t rows_since_fit() const noexcept { return since_fit_; }
+  /// Trainings that have failed.
   [[nodiscard]] std::uint64_t failures() const noexcept { return failures_; }
+  /// Why the last of them failed; empty without one.
   [[nodiscard]] const std::string& last_error() const noexcept { return last_error_; }
 
   /// The rows of a training that was running when the state was written that has just been read.

@@ -43,7 +43,9 @@ class Training {
   /// take no time that would be worth it.
   void cancel() const noexcept { stop_.request_stop(); }
 
+  /// The method and its hyperparameters.
   [[nodiscard]] const B& backend() const noexcept { return backend_; }
+  /// The settings it is trained under.
   [[nodiscard]] const StreamingConfig& config() const noexcept { return config_; }
   /// The rows it trains on, before shingling.
   [[nodiscard]] const Matrix& rows() const noexcept { return rows_; }

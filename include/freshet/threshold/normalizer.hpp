@@ -91,6 +91,7 @@ class Normalizer {
     return fitted;
   }
 
+  /// The kind of normalization.
   [[nodiscard]] Normalization normalization() const noexcept { return normalization_; }
 
   /// The score of a raw score: from 0 to 1 for calibrated and standardization, in standard

@@ -1,0 +1,122 @@
+"""The documentation site; `./dev docs` builds it.
+
+Its source directory is the root of the clone, so that a link between two Markdown pages leads to the
+same place on the site and where the files themselves are read.
+"""
+
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+import freshet
+
+ROOT = Path(__file__).resolve().parents[1]
+INCLUDE = ROOT / "include" / "freshet"
+
+project = "freshet"
+author = "the freshet developers"
+project_copyright = "Apache-2.0"
+version = release = freshet.__version__
+
+extensions = [
+    "breathe",
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.graphviz",
+    "sphinx.ext.napoleon",
+    "sphinx_copybutton",
+]
+root_doc = "docs/index"
+include_patterns = [
+    "docs/**",
+    "examples/**",
+    "benchmarks/README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "README.md",
+]
+# So that they are not even walked through.
+exclude_patterns = [".*", "bindings", "build", "cmake", "include", "requirements", "tests"]
+
+# ---- pages -----------------------------------------------------------------------------------------
+
+myst_enable_extensions = ["colon_fence"]
+myst_heading_anchors = 4
+# Notebooks come with their outputs; tests/python/test_notebooks.py runs them.
+nb_execution_mode = "off"
+graphviz_output_format = "svg"
+
+# ---- C++ -------------------------------------------------------------------------------------------
+
+breathe_projects = {"freshet": str(ROOT / "build" / "doxygen" / "xml")}
+breathe_default_project = "freshet"
+# All but what is private.
+SECTIONS = "briefdescription detaileddescription inner* public* func enum typedef var define"
+# Breathe declares the namespace for each header.
+suppress_warnings = ["duplicate_declaration.cpp"]
+
+# ---- Python ----------------------------------------------------------------------------------------
+
+autodoc_member_order = "groupwise"
+autodoc_typehints = "none"  # the docstrings have them
+napoleon_google_docstring = False
+napoleon_use_rtype = False
+# Attributes are lists in their classes, where properties would otherwise be described twice. Sphinx
+# looks their names up, and warns of those that several classes have.
+napoleon_use_ivar = True
+suppress_warnings += ["ref.python"]
+
+# ---- looks -----------------------------------------------------------------------------------------
+
+html_theme = "furo"
+html_title = f"freshet {version}"
+html_additional_pages = {"index": "to_docs.html"}
+templates_path = ["_templates"]
+html_copy_source = False
+html_show_sourcelink = False
+
+
+def name_files_by_path():
+    """Let Doxygen's index call files by their paths: names alone are not unique."""
+    folder = ROOT / "build" / "doxygen" / "xml"
+    index = ElementTree.parse(folder / "index.xml")
+    for compound in index.iterfind("compound[@kind='file']"):
+        file = ElementTree.parse(folder / f"{compound.get('refid')}.xml")
+        compound.find("name").text = file.find("compounddef/location").get("file")
+    index.write(folder / "index.xml")
+
+
+def list_headers(page):
+    """Put the headers of a folder where a page says ``<!-- headers: FOLDER -->``."""
+
+    def headers(found):
+        names = sorted(header.name for header in (INCLUDE / found[1]).glob("*.hpp"))
+        return "\n".join(
+            f"## `{name}`\n\n"
+            f"```{{doxygenfile}} freshet/{found[1]}/{name}\n:sections: {SECTIONS}\n```\n"
+            for name in names
+        )
+
+    return re.sub(r"^<!-- headers: (\w+) -->$", headers, page, flags=re.MULTILINE)
+
+
+def link_folders(page, folder):
+    """Let links to a folder lead to its README, as they do where repositories are shown."""
+
+    def readme(found):
+        has_readme = (folder / found[2] / "README.md").exists()
+        return f"[{found[1]}]({found[2]}README.md)" if has_readme else found[1]
+
+    return re.sub(r"\[([^\[\]]+)\]\(((?!https?:)[^()\s]+/)\)", readme, page)
+
+
+def prepare(app, docname, source):
+    """Change a page before it is read."""
+    page = Path(app.env.doc2path(docname))
+    if page.suffix == ".md":
+        source[0] = link_folders(list_headers(source[0]), page.parent)
+
+
+def setup(app):
+    name_files_by_path()
+    app.connect("source-read", prepare)
