@@ -1,7 +1,7 @@
 """The documentation site; `./dev docs` builds it.
 
-Its source directory is the root of the clone, so that a link between two Markdown pages leads to the
-same place on the site and where the files themselves are read.
+Its source directory is the root of the clone, so that a link between two Markdown pages leads to
+the same place on the site and where the files themselves are read.
 """
 
 import re
@@ -22,7 +22,6 @@ extensions = [
     "breathe",
     "myst_nb",
     "sphinx.ext.autodoc",
-    "sphinx.ext.graphviz",
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
 ]
@@ -33,20 +32,18 @@ include_patterns = [
     "benchmarks/README.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
-    "README.md",
 ]
 # So that they are not even walked through.
 exclude_patterns = [".*", "bindings", "build", "cmake", "include", "requirements", "tests"]
 
-# ---- pages -----------------------------------------------------------------------------------------
+# ---- pages ----
 
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 4
 # Notebooks come with their outputs; tests/python/test_notebooks.py runs them.
 nb_execution_mode = "off"
-graphviz_output_format = "svg"
 
-# ---- C++ -------------------------------------------------------------------------------------------
+# ---- C++ ----
 
 breathe_projects = {"freshet": str(ROOT / "build" / "doxygen" / "xml")}
 breathe_default_project = "freshet"
@@ -55,7 +52,7 @@ SECTIONS = "briefdescription detaileddescription inner* public* func enum typede
 # Breathe declares the namespace for each header.
 suppress_warnings = ["duplicate_declaration.cpp"]
 
-# ---- Python ----------------------------------------------------------------------------------------
+# ---- Python ----
 
 autodoc_member_order = "groupwise"
 autodoc_typehints = "none"  # the docstrings have them
@@ -66,7 +63,7 @@ napoleon_use_rtype = False
 napoleon_use_ivar = True
 suppress_warnings += ["ref.python"]
 
-# ---- looks -----------------------------------------------------------------------------------------
+# ---- looks ----
 
 html_theme = "furo"
 html_title = f"freshet {version}"
@@ -100,6 +97,20 @@ def list_headers(page):
     return re.sub(r"^<!-- headers: (\w+) -->$", headers, page, flags=re.MULTILINE)
 
 
+def list_estimators(page):
+    """Put all estimators where a page says ``<!-- estimators -->``."""
+    names = [
+        name
+        for name in freshet.__all__
+        if isinstance(getattr(freshet, name), type)
+        and hasattr(getattr(freshet, name), "fit_predict")
+    ]
+    directives = "\n".join(
+        f".. autoclass:: freshet.{name}\n   :members:\n   :inherited-members:\n" for name in names
+    )
+    return page.replace("<!-- estimators -->", f"```{{eval-rst}}\n{directives}```")
+
+
 def link_folders(page, folder):
     """Let links to a folder lead to its README, as they do where repositories are shown."""
 
@@ -114,9 +125,10 @@ def prepare(app, docname, source):
     """Change a page before it is read."""
     page = Path(app.env.doc2path(docname))
     if page.suffix == ".md":
-        source[0] = link_folders(list_headers(source[0]), page.parent)
+        source[0] = link_folders(list_estimators(list_headers(source[0])), page.parent)
 
 
 def setup(app):
+    """Sphinx calls this."""
     name_files_by_path()
     app.connect("source-read", prepare)

@@ -11,7 +11,7 @@ import requests
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "benchmarks" / "README.md"]
-DOCUMENTS += [ROOT / "examples" / "cpp" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS += [ROOT / "examples" / "cpp" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 COMPILER = os.environ.get("CXX") or shutil.which("c++") or "c++"
 
 
@@ -30,16 +30,20 @@ def no_network(*_, **__):
     raise requests.ConnectionError("tests do without a network")
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=name)
-def test_python_blocks_run(document, monkeypatch, tmp_path):
-    # One after the other in one namespace: a later block may go on where an earlier one stopped.
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr("requests.Session.send", no_network)
+def run_python_blocks(document):
+    """Run them in one namespace: a later block may go on where an earlier one stopped."""
     namespace = {"__name__": "__main__"}
     for line, code in blocks(document, "python"):
         # Blank lines in front, so that an error shows the document's line.
         exec(compile("\n" * (line - 1) + code, str(document), "exec"), namespace)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name)
+def test_python_blocks_run(document, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr("requests.Session.send", no_network)
+    run_python_blocks(document)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +54,10 @@ def test_python_blocks_run(document, monkeypatch, tmp_path):
         for line, code in blocks(document, "cpp")
     ],
 )
-def test_cpp_blocks_compile_and_run(document, line, code, tmp_path):
+def test_cpp_blocks_compile_and_run(document, line, code, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    if document.name == "from_python_to_cpp.md":
+        run_python_blocks(document)  # they write what the program reads
     source = tmp_path / "block.cpp"
     source.write_text(f'#line {line} "{document}"\n{code}', encoding="utf-8")
     program = tmp_path / "block"
@@ -60,7 +67,7 @@ def test_cpp_blocks_compile_and_run(document, line, code, tmp_path):
     command += ["-I", str(ROOT / "include"), *eigen, str(source), "-o", str(program)]
     compiled = subprocess.run(command, check=False, capture_output=True, text=True)
     assert compiled.returncode == 0, compiled.stderr
-    subprocess.run([str(program)], check=True, capture_output=True, timeout=60)
+    subprocess.run([str(program)], check=True, capture_output=True, timeout=60, cwd=tmp_path)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name)
