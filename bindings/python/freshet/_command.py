@@ -12,6 +12,7 @@ _PACKAGES: Final = {
     "cli": frozenset(
         {"annotated_doc", "click", "pydantic", "requests", "rich", "shellingham", "typer", "yaml"}
     ),
+    "dashboard": frozenset({"pandas", "plotly", "sqlalchemy", "streamlit"}),
     "server": frozenset(
         {
             "fastapi",
@@ -27,7 +28,11 @@ _PACKAGES: Final = {
         }
     ),
 }
-_NEEDS: Final = {"cli": "the command line", "server": "the service"}
+_NEEDS: Final = {
+    "cli": "the command line",
+    "dashboard": "the dashboard",
+    "server": "the service",
+}
 
 
 def main() -> int:

@@ -15,6 +15,7 @@ import typer
 from freshet import __version__
 from freshet.cli import (
     backends,
+    dashboard,
     detect,
     download,
     evaluate,
@@ -51,6 +52,7 @@ app.command("train", epilog=_examples(*train.EXAMPLES))(train.train)
 app.command("score", epilog=_examples(*score.EXAMPLES))(score.score)
 app.command("inspect", epilog=_examples(*inspect.EXAMPLES))(inspect.inspect)
 app.command("evaluate", epilog=_examples(*evaluate.EXAMPLES))(evaluate.evaluate)
+app.command("dashboard", epilog=_examples(*dashboard.EXAMPLES))(dashboard.dashboard)
 app.command("backends", epilog=_examples(*backends.EXAMPLES))(backends.backends)
 app.command("serve", epilog=_examples(*serve.EXAMPLES), cls=serve.ServeCommand)(serve.serve)
 

@@ -8,15 +8,70 @@ import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 from freshet.server.engine.changes import StoreError
 
-__all__ = ["SqliteFile"]
+__all__ = ["SqliteFile", "SqliteReader"]
 
 
-class SqliteFile:
-    """A file of SQLite with a write-ahead log; any thread may read it while another one writes.
+class SqliteReader:
+    """A file of SQLite, for reading, by the process that writes it or by another one.
+
+    Any thread may call any method.
+
+    Parameters
+    ----------
+    path : Path
+        Has to be there when it is first read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._readers = threading.local()
+        self._all: list[sqlite3.Connection] = []
+
+    def query(self, query: str, *values: Any) -> list[Any]:
+        """The rows that a query finds; StoreError if that fails."""
+        with self.errors("read"):
+            return self.reader().execute(query, values).fetchall()
+
+    def reader(self) -> sqlite3.Connection:
+        """A connection of the calling thread for reading."""
+        connection: sqlite3.Connection | None = getattr(self._readers, "connection", None)
+        if connection is None:
+            connection = self._readers.connection = self._connect("ro")
+        return connection
+
+    def close(self) -> None:
+        """Close the file; nothing may be called after it."""
+        for connection in self._all:
+            connection.close()
+
+    @contextlib.contextmanager
+    def errors(self, what: str) -> Iterator[None]:
+        """Raise StoreError where SQLite fails; `what` cannot be done then."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise StoreError(
+                f"{self.path.name} cannot be {what}: {error}", id="store_unavailable"
+            ) from error
+
+    def _connect(self, mode: Literal["ro", "rwc"]) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            f"{self.path.absolute().as_uri()}?mode={mode}",
+            timeout=30.0,
+            isolation_level=None,
+            check_same_thread=False,
+            uri=True,
+        )
+        self._all.append(connection)
+        return connection
+
+
+class SqliteFile(SqliteReader):
+    """A file of SQLite with a write-ahead log: threads read it while another one writes.
 
     Parameters
     ----------
@@ -44,12 +99,10 @@ class SqliteFile:
         is_durable: bool,
         pragmas: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
-        self.path = path
+        super().__init__(path)
         self._write_lock = threading.Lock()
-        self._readers = threading.local()
-        self._all: list[sqlite3.Connection] = []
         with self.errors("opened"):
-            self._writer = self._connect()
+            self._writer = self._connect("rwc")
             for name, value in pragmas.items():
                 self._writer.execute(f"PRAGMA {name} = {value}")
             self._writer.execute("PRAGMA journal_mode = WAL")
@@ -59,8 +112,7 @@ class SqliteFile:
     def close(self) -> None:
         """Close the file; nothing may be called after it."""
         with self._write_lock:
-            for connection in self._all:
-                connection.close()
+            super().close()
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
@@ -79,33 +131,3 @@ class SqliteFile:
             except BaseException:
                 connection.execute("ROLLBACK")
                 raise
-
-    def query(self, query: str, *values: Any) -> list[Any]:
-        """The rows that a query finds."""
-        with self.errors("read"):
-            return self.reader().execute(query, values).fetchall()
-
-    def reader(self) -> sqlite3.Connection:
-        """A connection of the calling thread for reading."""
-        connection: sqlite3.Connection | None = getattr(self._readers, "connection", None)
-        if connection is None:
-            connection = self._readers.connection = self._connect()
-            connection.execute("PRAGMA query_only = ON")
-        return connection
-
-    @contextlib.contextmanager
-    def errors(self, what: str) -> Iterator[None]:
-        """Raise StoreError where SQLite fails; `what` cannot be done then."""
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise StoreError(
-                f"{self.path.name} cannot be {what}: {error}", id="store_unavailable"
-            ) from error
-
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            self.path, timeout=30.0, isolation_level=None, check_same_thread=False
-        )
-        self._all.append(connection)
-        return connection

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
@@ -19,7 +19,15 @@ if TYPE_CHECKING:
         PredictionBlock,
     )
 
-__all__ = ["CURSOR_PATTERN", "LATEST", "Page", "Search", "read_cursor", "write_cursor"]
+__all__ = [
+    "CURSOR_PATTERN",
+    "LATEST",
+    "LoggedStream",
+    "Page",
+    "Search",
+    "read_cursor",
+    "write_cursor",
+]
 
 #: The last moment there is, in microseconds since 1970; of as many digits as the present.
 LATEST: Final = 10**16 - 1
@@ -68,6 +76,13 @@ class Search:
         if self.model_version is not None:
             asked &= results["model_version"] == self.model_version
         return np.flatnonzero(asked)
+
+
+class LoggedStream(NamedTuple):
+    """A stream, or a model of batches, of which there are predictions, and how many."""
+
+    stream_id: str
+    n_rows: int
 
 
 @dataclass(frozen=True, slots=True)

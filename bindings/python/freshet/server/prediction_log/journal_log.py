@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any, Final
 
-from freshet.server.prediction_log.finding import Page, Search
+from freshet.server.prediction_log.finding import LoggedStream, Page, Search
 from freshet.server.prediction_log.spool import (
     BLOCK_COLUMNS,
     IS_PREDICTION,
@@ -18,17 +18,46 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from freshet.server.engine.journal import Journal
+    from freshet.server.engine.sqlite_file import SqliteReader
     from freshet.server.prediction_log.records import Key, Prediction, PredictionBlock
 
-__all__ = ["JournalLog"]
+__all__ = ["JournalFinder", "JournalLog"]
 
 #: What is looked at for a page; then it ends, even if it is short.
 _MOST_BLOCKS: Final = 20_000
 _MOST_ROWS: Final = 1_000_000
 
 
-class JournalLog:
-    """Predictions found in the journal.
+class JournalFinder:
+    """Predictions found in a journal, whoever writes it.
+
+    Parameters
+    ----------
+    journal : SqliteReader
+        Closed by whoever opened it.
+    """
+
+    def __init__(self, journal: SqliteReader) -> None:
+        self._journal = journal
+
+    def find(self, search: Search, after: Key | None, limit: int, *, is_descending: bool) -> Page:
+        """Return predictions; see `Finder`."""
+        with contextlib.closing(
+            each(self._journal, *_query(search, after, is_descending))
+        ) as entries:
+            return _page(map(block_of, entries), search, after, limit, is_descending)
+
+    def streams(self) -> list[LoggedStream]:
+        """Return what has predictions; see `Finder`."""
+        found = self._journal.query(
+            "SELECT stream_id, SUM(n_rows) FROM journal"
+            f" WHERE {IS_PREDICTION} GROUP BY stream_id ORDER BY stream_id"
+        )
+        return [LoggedStream(*one) for one in found]
+
+
+class JournalLog(JournalFinder):
+    """The predictions of the service's own journal.
 
     Parameters
     ----------
@@ -36,15 +65,10 @@ class JournalLog:
         Closed by whoever opened it.
     """
 
-    def __init__(self, journal: Journal) -> None:
-        self._journal = journal
+    _journal: Journal
 
-    def find(self, search: Search, after: Key | None, limit: int, *, is_descending: bool) -> Page:
-        """Return predictions; see `Log`."""
-        with contextlib.closing(
-            each(self._journal, *_query(search, after, is_descending))
-        ) as entries:
-            return _page(map(block_of, entries), search, after, limit, is_descending)
+    def __init__(self, journal: Journal) -> None:
+        super().__init__(journal)
 
     def oldest_of_newest(self, n_rows: int) -> int | None:
         """Return the time of a prediction; see `Log`."""

@@ -11,10 +11,19 @@ from freshet.server.configuration import without_secrets
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from freshet.server.prediction_log.finding import Page, Search
+    from freshet.server.prediction_log.finding import LoggedStream, Page, Search
     from freshet.server.prediction_log.records import Key, Prediction, PredictionBlock
 
-__all__ = ["Log", "LogRefusedError", "LogUnavailableError", "Sink", "hidden", "open_sink", "parts"]
+__all__ = [
+    "Finder",
+    "Log",
+    "LogRefusedError",
+    "LogUnavailableError",
+    "Sink",
+    "hidden",
+    "open_sink",
+    "parts",
+]
 
 _MOST_ROWS: Final = 5_000
 _MOST_CELLS: Final = 100_000
@@ -28,14 +37,21 @@ class LogRefusedError(Error, ValueError):
     """The database will never accept these predictions."""
 
 
-class Log(Protocol):
-    """A place where predictions are found again. Any thread may call it.
+class Finder(Protocol):
+    """A place where predictions are found. Any thread may call it.
 
     Every method raises `LogUnavailableError` or `StoreError` if it cannot be reached.
     """
 
     def find(self, search: Search, after: Key | None, limit: int, *, is_descending: bool) -> Page:
         """Return the first predictions asked for that follow `after`, by `Prediction.key`."""
+
+    def streams(self) -> list[LoggedStream]:
+        """Return the streams and models that have predictions, by name; O(predictions)."""
+
+
+class Log(Finder, Protocol):
+    """A place where predictions are kept, for a while."""
 
     def oldest_of_newest(self, n_rows: int) -> int | None:
         """When the oldest of the newest predictions was made; None if there are not more."""
@@ -70,7 +86,7 @@ class Sink(Log, Protocol):
         """
 
 
-def open_sink(url: str) -> Sink:
+def open_sink(url: str, *, may_make: bool = True) -> Sink:
     """Return the database at a URL; it is connected to when it is first used.
 
     Parameters
@@ -78,6 +94,8 @@ def open_sink(url: str) -> Sink:
     url : str
         ``mongodb://…``, ``mongodb+srv://…``, or what SQLAlchemy takes, such as
         ``postgresql+psycopg://user:password@host/database``.
+    may_make : bool
+        Whether to make a table where there is none; False for those who only read.
 
     Raises
     ------
@@ -91,7 +109,7 @@ def open_sink(url: str) -> Sink:
             return MongoSink(url)
         from freshet.server.prediction_log.sql import SqlSink
 
-        return SqlSink(url)
+        return SqlSink(url, may_make=may_make)
     except ImportError as error:
         raise ConfigurationError(
             f"the log {without_secrets(url)} needs the Python package {error.name}",

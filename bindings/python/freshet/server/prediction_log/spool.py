@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from freshet.server.engine.journal import Journal
+    from freshet.server.engine.sqlite_file import SqliteReader
 
 __all__ = [
     "BLOCK_COLUMNS",
@@ -54,7 +55,7 @@ _IS_NEEDED: Final = """(
 _CHUNK: Final = 500
 
 
-def each(journal: Journal, query: str, *values: Any) -> Generator[tuple[Any, ...], None, None]:
+def each(journal: SqliteReader, query: str, *values: Any) -> Generator[tuple[Any, ...], None, None]:
     """Yield the rows that a query finds, without holding all of them.
 
     To be used up, or closed, soon: until then the journal's file keeps what has changed since.

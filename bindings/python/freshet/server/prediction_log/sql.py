@@ -11,7 +11,7 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from freshet.server.prediction_log.finding import Page, Search
+from freshet.server.prediction_log.finding import LoggedStream, Page, Search
 from freshet.server.prediction_log.records import (
     Key,
     Prediction,
@@ -48,9 +48,11 @@ class SqlSink:
     ----------
     url : str
         As SQLAlchemy takes it.
+    may_make : bool
+        False to leave a database without the table as it is.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, may_make: bool = True) -> None:
         self._url = url
         parsed = sa.make_url(url)
         where = sa.URL.create(
@@ -67,6 +69,7 @@ class SqlSink:
             json_deserializer=orjson.loads,
         )
         self._insert = INSERTS.get(self._engine.dialect.name, insert_missing)
+        self._may_make = may_make
         self._has_table = False
         self._making = threading.Lock()
 
@@ -87,6 +90,13 @@ class SqlSink:
             found = [Prediction(**row) for row in connection.execute(query).mappings()]
         has_more = len(found) > limit
         return Page(found[:limit], found[limit - 1].key if has_more else None)
+
+    def streams(self) -> list[LoggedStream]:
+        """Return what has predictions; see `Finder`."""
+        name = TABLE.c.stream_id
+        query = sa.select(name, sa.func.count()).group_by(name).order_by(name)
+        with self._transaction() as connection:
+            return [LoggedStream(*one) for one in connection.execute(query)]
 
     def oldest_of_newest(self, n_rows: int) -> int | None:
         """Return the time of a prediction; see `Log`."""
@@ -127,7 +137,7 @@ class SqlSink:
     def _transaction(self) -> Iterator[sa.Connection]:
         try:
             with self._making:
-                if not self._has_table:
+                if self._may_make and not self._has_table:
                     METADATA.create_all(self._engine)
                     self._has_table = True
             with self._engine.begin() as connection:

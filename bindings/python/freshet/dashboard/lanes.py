@@ -1,0 +1,190 @@
+"""What the chart of a stream has besides lines: threshold, models, anomaly rate, cold start."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import plotly.graph_objects as go
+
+from freshet.dashboard.sentences import number, percent
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from freshet.dashboard.palette import Palette
+    from freshet.dashboard.points import Points, Rate, Span
+
+__all__ = ["draw_models", "draw_rate", "draw_threshold", "shade_cold_start"]
+
+#: Versions that have room for their names.
+_MOST_NAMES: Final = 24
+#: Cold starts that are named; the rest is shaded only.
+_MOST_COLD_NAMES: Final = 6
+_MOST_SWAP_LINES: Final = 60
+
+
+def draw_threshold(
+    figure: go.Figure, row: int, x: npt.NDArray[Any], points: Points, colours: Palette
+) -> None:
+    """Draw the threshold over time: a dashed line that steps where it changes."""
+    known = np.flatnonzero(~np.isnan(points.thresholds))
+    if not known.size:
+        return
+    values = points.thresholds[known]
+    # Where a step begins and ends.
+    is_step = np.diff(values, prepend=np.nan) != 0
+    corners = known[is_step | np.append(is_step[1:], True)]
+    figure.add_trace(
+        go.Scatter(
+            x=x[corners], y=points.thresholds[corners], yaxis=f"y{row + 1}", mode="lines",
+            name="threshold", line={"color": colours.threshold, "width": 1.3, "dash": "dash"},
+            hovertemplate="threshold %{y:.6~g}<extra></extra>",
+        )
+    )  # fmt: skip
+    figure.add_annotation(
+        x=1.0, xref="x domain", xanchor="right", y=values[-1], yref=f"y{row + 1}", yanchor="bottom",
+        text=f"threshold {number(values[-1])}", showarrow=False, font={"size": 12},
+        bgcolor=colours.background, opacity=0.9,
+    )  # fmt: skip
+
+
+def draw_models(
+    figure: go.Figure, row: int, x: npt.NDArray[Any], points: Points, colours: Palette
+) -> None:
+    """Draw a band for each model, in turns of two shades; names where there is room.
+
+    A thousand models are two polygons of many parts, which a browser draws at once.
+    """
+    y_axis = f"y{row + 1}"
+    spans = points.model_spans()
+    figure.layout[f"yaxis{row + 1}"].update(
+        range=[0, 1], showticklabels=False, showgrid=False, title={"text": "model"}
+    )
+    for turn, colour in enumerate((colours.version_odd, colours.version_even)):
+        corners = _rectangles(x, spans[turn::2])
+        figure.add_trace(
+            go.Scatter(
+                x=corners[0], y=corners[1], yaxis=y_axis, mode="lines", fill="toself",
+                fillcolor=colour, line={"width": 0}, hoverinfo="skip", showlegend=False,
+                name="model",
+            )
+        )  # fmt: skip
+    if not spans:
+        figure.add_annotation(
+            x=0.5, xref="x domain", y=0.5, yref=y_axis, text="no model yet", showarrow=False
+        )
+        return
+    middles = [x[one.begin + (one.end - one.begin) // 2] for one in spans]
+    figure.add_trace(
+        go.Scatter(
+            x=middles, y=[0.5] * len(spans), yaxis=y_axis, mode="text", name="model",
+            text=_names(x, spans), textfont={"color": colours.version_text, "size": 12},
+            hovertext=[
+                f"version {one.version}: {one.end - one.begin:,} rows" for one in spans
+            ],
+            hoverinfo="text", showlegend=False, cliponaxis=True,
+        )
+    )  # fmt: skip
+    swaps = points.swaps()
+    figure.add_trace(
+        go.Scatter(
+            x=[x[i] for i in swaps], y=[1.0] * len(swaps), yaxis=y_axis, mode="markers",
+            name="model swap", marker={
+                "symbol": "triangle-down", "size": 9 if len(swaps) <= _MOST_SWAP_LINES else 4,
+                "color": colours.text,
+            },
+            text=[f"version {points.model_versions[i]} takes over" for i in swaps],
+            hovertemplate="%{text} · %{x}<extra></extra>", cliponaxis=False,
+            customdata=points.ids[swaps],
+        )
+    )  # fmt: skip
+    if len(swaps) <= _MOST_SWAP_LINES:
+        for i in swaps:
+            figure.add_shape(
+                type="line", x0=x[i], x1=x[i], y0=0, y1=1, yref=f"y{row} domain",
+                line={"color": colours.text, "width": 0.6, "dash": "dot"}, layer="below",
+            )  # fmt: skip
+
+
+def _rectangles(x: npt.NDArray[Any], spans: Sequence[Span]) -> tuple[list[Any], list[Any]]:
+    across: list[Any] = []
+    up: list[Any] = []
+    for one in spans:
+        left, right = x[one.begin], x[min(one.end, len(x) - 1)]
+        across += [left, left, right, right, None]
+        up += [0, 1, 1, 0, None]
+    return across, up
+
+
+def _names(x: npt.NDArray[Any], spans: Sequence[Span]) -> list[str]:
+    """Return the names of bands that are wide enough, and not too many."""
+    whole = float((x[-1] - x[0]).astype(np.int64)) or 1.0
+    names = []
+    free_from = -1.0
+    for one in spans:
+        left = x[one.begin]
+        right = x[min(one.end, len(x) - 1)]
+        begin = float((left - x[0]).astype(np.int64)) / whole
+        width = float((right - left).astype(np.int64)) / whole
+        middle = begin + width / 2
+        fits = middle - free_from >= 1 / _MOST_NAMES
+        names.append(f"v{one.version}" if fits else "")
+        if fits:
+            free_from = middle
+    return names
+
+
+def draw_rate(
+    figure: go.Figure, row: int, rates: Rate, overall: float | None, colours: Palette
+) -> None:
+    """Draw the share of anomalies in equal parts of the axis, and over all of it."""
+    y_axis = f"y{row + 1}"
+    widths = rates.widths
+    if np.issubdtype(np.asarray(widths).dtype, np.timedelta64):
+        widths = widths / np.timedelta64(1, "ms")
+    figure.add_trace(
+        go.Bar(
+            x=rates.begins, y=rates.shares, width=widths, offset=0, yaxis=y_axis,
+            name="anomaly rate", showlegend=False,
+            marker={"color": colours.anomaly, "line": {"width": 0.5, "color": colours.background}},
+            text=[f"{n:,}" for n in rates.n_scored], textposition="none",
+            hovertemplate="%{y:.2%} of %{text} scored rows<br>from %{x}<extra></extra>",
+        )
+    )  # fmt: skip
+    figure.layout[f"yaxis{row + 1}"].update(
+        tickformat=".0%" if np.nanmax([*rates.shares, 0.0]) >= 0.04 else ".1%",
+        rangemode="tozero",
+        nticks=4,
+    )
+    if overall is not None:
+        figure.add_annotation(
+            x=1.0, xref="x domain", xanchor="right", y=1.0, yref=f"{y_axis} domain", yanchor="top",
+            text=f"{percent(overall)} in all", showarrow=False, font={"size": 12},
+            bgcolor=colours.background, opacity=0.9,
+        )  # fmt: skip
+
+
+def shade_cold_start(
+    figure: go.Figure,
+    x: npt.NDArray[Any],
+    points: Points,
+    colours: Palette,
+    y_axes: Sequence[str],
+) -> None:
+    """Shade what is not scored, with a dashed border and its name."""
+    for i, one in enumerate(points.cold_spans()):
+        left, right = x[one.begin], x[min(one.end, len(x) - 1)]
+        for y_axis in y_axes:
+            named = i < _MOST_COLD_NAMES and y_axis == y_axes[0]
+            figure.add_shape(
+                type="rect", x0=left, x1=right, y0=0, y1=1, yref=f"{y_axis} domain",
+                fillcolor=colours.cold, layer="below",
+                line={"width": 1, "dash": "dash", "color": colours.text},
+                label={
+                    "text": "cold start" if named else "", "textposition": "top left",
+                    "font": {"size": 12, "color": colours.text},
+                },
+            )  # fmt: skip
