@@ -73,4 +73,5 @@ BACKENDS: list[tuple[str, dict[str, Any]]] = [
     ("loda", {"n_random_cuts": 40}),
     ("isolation_forest", {"n_estimators": 30, "max_features": 0.7}),
     ("knn", {"n_neighbors": 3, "method": "mean"}),
+    ("autoencoder", {"hidden_neuron_list": [8, 3], "epoch_num": 2}),
 ]

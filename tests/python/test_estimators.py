@@ -30,6 +30,8 @@ ESTIMATORS: list[tuple[Any, dict[str, Any]]] = [
     (freshet.IForest, {"random_state": 3, "max_samples": 0.5, "max_features": 0.6}),
     (freshet.KNN, {}),
     (freshet.KNN, {"n_neighbors": 4, "method": "median"}),
+    (freshet.AutoEncoder, {"epoch_num": 2}),
+    (freshet.AutoEncoder, {"hidden_neuron_list": [4], "hidden_activation_name": "tanh"}),
 ]
 
 estimators = pytest.mark.parametrize(("cls", "params"), ESTIMATORS)
@@ -141,6 +143,13 @@ def test_parameters(cls: Any, params: dict[str, Any]) -> None:
         (freshet.KNN, {"n_neighbors": 1001}, "n_neighbors"),
         (freshet.KNN, {"n_neighbors": 2.5}, "n_neighbors"),
         (freshet.KNN, {"method": "smallest"}, "method"),
+        (freshet.AutoEncoder, {"hidden_neuron_list": []}, "hidden_neuron_list"),
+        (freshet.AutoEncoder, {"hidden_neuron_list": "64"}, "hidden_neuron_list"),
+        (freshet.AutoEncoder, {"hidden_activation_name": "softmax"}, "hidden_activation_name"),
+        (freshet.AutoEncoder, {"epoch_num": 0}, "epoch_num"),
+        (freshet.AutoEncoder, {"lr": 0.0}, "lr"),
+        (freshet.AutoEncoder, {"dropout_rate": 1.0}, "dropout_rate"),
+        (freshet.AutoEncoder, {"batch_norm": 1}, "batch_norm"),
     ],
 )  # fmt: skip
 def test_parameters_out_of_range(cls: Any, params: dict[str, Any], field: str) -> None:

@@ -17,6 +17,7 @@ import pytest
 
 FOLDER = Path(freshet.__file__).parent
 MODULES = [
+    "autoencoder",
     "catalog",
     "errors",
     "estimators",
@@ -90,6 +91,7 @@ def test_parameters_are_documented() -> None:
         freshet.LODA,
         freshet.IForest,
         freshet.KNN,
+        freshet.AutoEncoder,
         freshet.RollingFeatures,
     ):
         for parameter in inspect.signature(cls).parameters:
@@ -104,6 +106,7 @@ def test_algorithms_name_their_source() -> None:
     assert "Goldstein and A. Dengel" in (freshet.HBOS.__doc__ or "")
     assert "Machine Learning 102" in (freshet.LODA.__doc__ or "")
     assert "ICDM 2008" in (freshet.IForest.__doc__ or "")
+    assert "Aggarwal" in (freshet.AutoEncoder.__doc__ or "")
     assert "SIGMOD 2000" in (freshet.KNN.__doc__ or "")
 
 

@@ -4,7 +4,8 @@ Streams
     `StreamingDetector` for one, `DetectorPool` for many; `backends` lists the methods. Where the
     host runs the trainings itself: `Training`, `TrainedModel`.
 Tables
-    `ECOD`, `COPOD`, `HBOS`, `LODA`, `IForest` and `KNN` in the scikit-learn and PyOD convention.
+    `ECOD`, `COPOD`, `HBOS`, `LODA`, `IForest`, `KNN` and `AutoEncoder` in the scikit-learn and
+    PyOD convention.
 Windows
     `LSTMAutoencoder`, in the same convention, with bundles and PyTorch's files.
 Parts
@@ -33,6 +34,7 @@ from freshet.errors import (
 
 # The compiled module raises the errors above, so they come first.
 from freshet._core import Result, Score, TrainedModel, Training, __version__  # isort: skip
+from freshet.autoencoder import AutoEncoder
 from freshet.catalog import Backend, backends
 from freshet.encoder import Encoder
 from freshet.estimators import COPOD, ECOD, HBOS, LODA
@@ -51,6 +53,7 @@ __all__ = [
     "HBOS",
     "KNN",
     "LODA",
+    "AutoEncoder",
     "Backend",
     "ConfigurationError",
     "DataError",

@@ -67,7 +67,7 @@ def backends() -> list[Backend]:
     Examples
     --------
     >>> [method.backend for method in backends()]
-    ['ecod', 'copod', 'hbos', 'loda', 'isolation_forest', 'knn', 'lstm_autoencoder']
+    ['ecod', 'copod', 'hbos', 'loda', 'isolation_forest', 'knn', 'autoencoder', 'lstm_autoencoder']
     """
     return [
         _backend(
@@ -120,6 +120,15 @@ def backends() -> list[Backend]:
             speed="fast",
             memory="medium",
             best_for="how far out a row is, in groups of any shape; few columns of one unit",
+        ),
+        _backend(
+            "autoencoder",
+            "Autoencoder",
+            "How badly a network that has learnt the usual rows reconstructs a row",
+            category="deep_learning",
+            speed="medium",
+            memory="low",
+            best_for="many columns that depend on each other in curves",
         ),
         _backend(
             "lstm_autoencoder",

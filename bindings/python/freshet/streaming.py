@@ -28,7 +28,14 @@ if TYPE_CHECKING:
 __all__ = ["StreamingDetector"]
 
 Backend: TypeAlias = Literal[
-    "ecod", "copod", "hbos", "loda", "isolation_forest", "knn", "lstm_autoencoder"
+    "ecod",
+    "copod",
+    "hbos",
+    "loda",
+    "isolation_forest",
+    "knn",
+    "autoencoder",
+    "lstm_autoencoder",
 ]
 Normalization: TypeAlias = Literal["calibrated", "standardization", "zscore", "raw"]
 Scaler: TypeAlias = Literal["none", "standard", "min_max", "robust"]
@@ -47,8 +54,9 @@ class StreamingDetector:
     Parameters
     ----------
     backend : str, default "ecod"
-        The detection method: "ecod", "copod", "hbos", "loda", "isolation_forest", "knn" or
-        "lstm_autoencoder"; see `freshet.backends` and the estimators of these names.
+        The detection method: "ecod", "copod", "hbos", "loda", "isolation_forest", "knn",
+        "autoencoder" or "lstm_autoencoder"; see `freshet.backends` and the estimators of these
+        names.
     backend_params : mapping, optional
         The parameters of the method, for example ``{"n_bins": 20}`` for HBOS.
     columns : sequence of str, optional
@@ -115,8 +123,9 @@ class StreamingDetector:
 
     Scoring one row costs O(features · log window) with ECOD and COPOD, O(features) with HBOS,
     O(cuts · √features) with LODA, O(trees · log samples) with an isolation forest and
-    O(window · features) with KNN; a window of an LSTM autoencoder costs
-    O(window · num_layers · hidden_size²). Each rolling statistic costs O(1) whatever its window.
+    O(window · features) with KNN; with an autoencoder it costs O(weights), and a window of an LSTM
+    autoencoder O(window · num_layers · hidden_size²). Each rolling statistic costs O(1) whatever
+    its window.
 
     Detectors can be copied and pickled, at any time.
 

@@ -10,6 +10,7 @@
 #include <pybind11/stl.h>
 
 #include "bind.hpp"
+#include "freshet/backends/autoencoder.hpp"
 #include "freshet/backends/copod.hpp"
 #include "freshet/backends/ecod.hpp"
 #include "freshet/backends/hbos.hpp"
@@ -137,6 +138,7 @@ void bind_models(py::module_& module) {
       .def("projections", &projections, "projections(self)\n--\n\n(n_random_cuts, n_features)");
   bind_model<IsolationForest>(module, "IsolationForestModel");
   bind_model<Knn>(module, "KnnModel");
+  bind_model<Autoencoder>(module, "AutoencoderModel");
   module.def("backend_names", &backend_names, "backend_names()\n--\n\n");
   module.def("default_parameters", &default_parameters, "backend"_a,
              "default_parameters(backend)\n--\n\n");

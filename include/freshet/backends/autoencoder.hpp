@@ -57,8 +57,13 @@ class AutoencoderModel {
     for (double& contribution : contributions) contribution /= std::sqrt(squares);
   }
 
+  /// The scores of the training rows, in their order.
+  [[nodiscard]] std::span<const double> training_scores() const noexcept {
+    return training_scores_;
+  }
+
   friend bool operator==(const AutoencoderModel& left, const AutoencoderModel& right) {
-    return left.scaler_ == right.scaler_ &&
+    return left.scaler_ == right.scaler_ && left.training_scores_ == right.training_scores_ &&
            (left.network_ == right.network_ ||
             (left.network_ && right.network_ && *left.network_ == *right.network_));
   }
@@ -98,6 +103,7 @@ class AutoencoderModel {
 
   std::shared_ptr<const Network> network_;
   AffineTransform scaler_;
+  std::vector<double> training_scores_;
 };
 
 /// The autoencoder of Aggarwal, "Outlier Analysis", 2015, chapter 3: a network of layers learns to
@@ -228,6 +234,10 @@ inline AutoencoderModel Autoencoder::fit(MatrixView rows, Seed seed) const {
     }
   }
   model.network_ = std::make_shared<const AutoencoderModel::Network>(training.network());
+  model.training_scores_.reserve(rows.n_rows());
+  for (std::size_t i = 0; i < rows.n_rows(); ++i) {
+    model.training_scores_.push_back(model.score(rows.row(i)));
+  }
   return model;
 }
 
@@ -248,7 +258,7 @@ void AutoencoderModel::serialize(Archive& archive) {
       }
     }
   }
-  archive(scaler_, widths, activation, weights);
+  archive(scaler_, widths, activation, weights, training_scores_);
   if constexpr (Archive::is_reading) {
     std::size_t n_weights = 0;
     bool is_sound = widths.size() >= 2 && widths.size() <= max_layers + 1 &&

@@ -21,7 +21,8 @@ using freshet::test::explained;
 using freshet::test::random_rows;
 
 static_assert(freshet::Backend<Autoencoder>);
-static_assert(freshet::ExplainableModel<AutoencoderModel>);
+static_assert(freshet::ExplainableModel<AutoencoderModel> &&
+              freshet::KeepsTrainingScores<AutoencoderModel>);
 
 namespace {
 

@@ -71,6 +71,7 @@ class Training:
         given = {
             "contamination": self.contamination,
             "epochs": self.epochs,
+            "epoch_num": self.epochs,
             "batch_size": self.batch_size,
             "random_state": _SEED,
             "seed": _SEED,
