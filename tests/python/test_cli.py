@@ -75,7 +75,7 @@ def test_the_program_says_its_version():
     [
         ([], "freshet download nyc_taxi --out data/nyc_taxi.csv"),
         (["download"], "freshet download all --out data --mirror ../NAB"),
-        (["backends"], "freshet backends --json"),
+        (["backends"], "freshet backends --format json"),
     ],
 )
 def test_the_help_has_examples_on_lines_of_their_own(command, option, example):
@@ -164,6 +164,22 @@ def test_a_reader_that_has_had_enough_is_no_error(server):
         assert program.stderr.read() == b""
 
 
+def commands(group=None):
+    """Yield the names of every command there is, as they are typed."""
+    for name, command in (group or typer.main.get_command(app)).commands.items():
+        if hasattr(command, "commands"):
+            yield from ([name, *more] for more in commands(command))
+        else:
+            yield [name]
+
+
+@pytest.mark.parametrize("command", commands(), ids=" ".join)
+def test_every_command_has_examples_of_itself(command):
+    text = run(*command, "--help").stdout
+    examples = text.partition("Examples:")[2]
+    assert f"freshet {' '.join(command)}" in examples
+
+
 def test_starting_is_light():
     code = (
         "import sys, freshet.cli; "
@@ -241,7 +257,8 @@ def test_the_backends_are_a_table():
 
 
 def test_the_backends_are_json_on_request():
-    methods = json.loads(run("backends", "--json").stdout)
+    methods = json.loads(run("backends", "--format", "json").stdout)
+    assert methods == json.loads(run("backends", "--json").stdout)
     assert [method["backend"] for method in methods] == [m.backend for m in freshet.backends()]
     assert methods[0]["parameters"] == list(freshet.backends()[0].parameters)
 

@@ -183,6 +183,7 @@ def test_every_epoch_has_a_line_on_request(data):
     lines = result.stderr.splitlines()
     assert [line.split(":")[0] for line in lines] == ["epoch 1/2", "epoch 2/2"]
     assert all("training loss" in line and "validation loss" in line for line in lines)
+    assert len(run("train", "--config", configured(verbose=True)).stderr.splitlines()) == 2
 
 
 def test_a_bar_shows_progress_on_a_terminal(capsys, monkeypatch):

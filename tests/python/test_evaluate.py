@@ -25,6 +25,8 @@ from freshet.evaluate import (
     probation,
     read_scores,
     rows_of,
+    to_pandas,
+    to_polars,
     vus_pr,
 )
 from hypothesis import given, settings
@@ -281,6 +283,22 @@ class TestRunning:
         (series, *_) = load_series(directory)
         scores = Configuration("a", {"backend": "ecod"}).scores(series)
         assert np.flatnonzero(np.isfinite(scores))[0] == probation(400) == 60
+
+    def test_evaluations_as_tables(self, directory):
+        evaluations = [nab(directory, name) for name in ("ecod", "hbos")]
+        pandas_rows = to_pandas(evaluations).to_dict("records")
+        assert pandas_rows == to_polars(iter(evaluations)).to_dicts()
+        for row, one in zip(pandas_rows, evaluations, strict=True):
+            standard = one.nab["standard"]
+            assert row["name"] == one.name
+            assert row["nab_standard"] == standard.score
+            assert row["nab_reward_low_FN_rate"] == one.nab["reward_low_FN_rate"].score
+            assert (row["threshold"], row["n_detected"]) == (
+                standard.threshold,
+                standard.n_detected,
+            )
+            assert (row["rows_f1"], row["ranges_recall"]) == (one.rows.f1, one.ranges.recall)
+            assert (row["vus_pr"], row["seconds"]) == (one.vus_pr, one.seconds)
 
     def test_errors_name_detector_and_series(self, directory):
         with pytest.raises(freshet.ConfigurationError, match=r"^mine, group/series-\d\.csv: "):

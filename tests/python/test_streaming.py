@@ -527,6 +527,21 @@ def test_results_as_tables() -> None:
     ]
 
 
+def test_explanations_and_statistics_as_tables() -> None:
+    detector = inline(columns=NAMES)
+    detector.process_many(X[:100])
+    explanation = detector.explain(X[100])
+    for rows in (
+        explanation.to_pandas().to_dict("records"),
+        explanation.to_polars().to_dicts(),
+    ):
+        assert {row["column"]: row["contribution"] for row in rows} == dict(explanation)
+        assert [row["column"] for row in rows] == list(NAMES)
+    stats = [detector.stats().to_dict()]
+    assert pd.DataFrame(stats)["total_processed"].tolist() == [100]
+    assert pl.DataFrame(stats)["is_ready"].to_list() == [True]
+
+
 # ---- settings ----
 
 

@@ -254,6 +254,18 @@ class Explanation(Mapping[str, float]):
     def __len__(self) -> int:
         return len(self._by_column)
 
+    def to_pandas(self) -> pd.DataFrame:
+        """A pandas DataFrame with a row for each column of the data: column, contribution."""
+        import pandas as pd
+
+        return pd.DataFrame({"column": list(self), "contribution": list(self.values())})
+
+    def to_polars(self) -> pl.DataFrame:
+        """A Polars DataFrame with a row for each column of the data: column, contribution."""
+        import polars as pl
+
+        return pl.DataFrame({"column": list(self), "contribution": list(self.values())})
+
     def __repr__(self) -> str:
         return f"Explanation({self._by_column}, raw_score={self.raw_score}, score={self.score})"
 
@@ -306,5 +318,5 @@ class Stats:
         return self.model_version > 0
 
     def to_dict(self) -> dict[str, Any]:
-        """The attributes as a dict, ready for JSON."""
+        """The attributes as a dict, ready for JSON; of a list of them data frames are made."""
         return asdict(self) | {"is_ready": self.is_ready}

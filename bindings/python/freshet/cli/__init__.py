@@ -57,9 +57,9 @@ app.command("backends", epilog=_examples(*backends.EXAMPLES))(backends.backends)
 app.command("serve", epilog=_examples(*serve.EXAMPLES), cls=serve.ServeCommand)(serve.serve)
 
 _keys = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
-_keys.command("create")(keys.create)
-_keys.command("list")(keys.show)
-_keys.command("revoke")(keys.revoke)
+_keys.command("create", epilog=_examples(*keys.CREATE_EXAMPLES))(keys.create)
+_keys.command("list", epilog=_examples(*keys.LIST_EXAMPLES))(keys.show)
+_keys.command("revoke", epilog=_examples(*keys.REVOKE_EXAMPLES))(keys.revoke)
 app.add_typer(
     _keys,
     name="keys",
@@ -77,9 +77,9 @@ def _show_version(is_wanted: bool) -> None:
 @app.callback(
     epilog=_examples(
         "freshet download nyc_taxi --out data/nyc_taxi.csv",
-        "freshet train --dataset nyc_taxi --out models/nyc_taxi",
-        "freshet score models/nyc_taxi data/nyc_taxi.csv > scores.csv",
-        "freshet train --help",
+        "freshet detect data/nyc_taxi.csv --contamination 0.01 --plot nyc_taxi.png",
+        "tail -f metrics.jsonl | freshet stream --only-anomalies",
+        "freshet detect --help",
     )
 )
 def freshet(
@@ -90,7 +90,11 @@ def freshet(
         ),
     ] = False,
 ) -> None:
-    """Find anomalies in streams of numbers."""
+    """Find anomalies in streams of numbers.
+
+    Ends with 0 if all went well, 1 and a message if it did not, 2 if the command line is wrong, 130
+    after Ctrl-C.
+    """
 
 
 def main() -> int:

@@ -25,6 +25,7 @@ _EXPECTED: Final = {
     "int_type": "an integer",
     "int_from_float": "an integer",
     "float_type": "a number",
+    "bool_type": "true or false",
     "list_type": "a list",
     "too_short": "at least one",
     "greater_than_equal": "from 0 to 100",
@@ -72,6 +73,8 @@ class TrainingConfig(BaseModel):
         Of the training windows' errors, where the threshold goes.
     out : str or None
         The bundle's directory.
+    verbose : bool
+        Whether a line is printed for each epoch.
     """
 
     model_config = _STRICT
@@ -84,6 +87,7 @@ class TrainingConfig(BaseModel):
     model: ModelConfig = Field(default_factory=ModelConfig)
     percentile: float = Field(default=85.0, ge=0.0, le=100.0)
     out: str | None = None
+    verbose: bool = False
 
     def stamps(self) -> str | Automatic | None:
         """Return the column of timestamps as `read_series` takes it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from enum import Enum
 from typing import Annotated, Final
 
 import typer
@@ -12,18 +13,26 @@ import freshet
 
 EXAMPLES: Final = (
     "freshet backends",
-    "freshet backends --json",
+    "freshet backends --format json",
 )
 
 
+class Format(str, Enum):
+    """How they are listed."""
+
+    table = "table"
+    json = "json"
+
+
 def backends(
-    as_json: Annotated[bool, typer.Option("--json", help="Print all there is to know as JSON.")] = (
-        False
-    ),
+    form: Annotated[
+        Format, typer.Option("--format", help="JSON has all there is to know.")
+    ] = Format.table,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
     """List the detection methods, in the order in which to try them."""
     methods = freshet.backends()
-    if as_json:
+    if as_json or form is Format.json:
         typer.echo(json.dumps([dataclasses.asdict(method) for method in methods], indent=2))
         return
     from rich.console import Console

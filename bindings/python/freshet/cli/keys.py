@@ -12,11 +12,10 @@ from freshet.cli._output import as_table
 if TYPE_CHECKING:
     from freshet.server.keys import KeyFile
 
-EXAMPLES: Final = (
-    "freshet keys create pumps --scope read --scope write --prefix pump-",
-    "freshet keys list",
-    "freshet keys revoke 3f0c9a11d2e4",
-)
+CREATE_EXAMPLES: Final = ("freshet keys create pumps --scope read --scope write --prefix pump-",)
+LIST_EXAMPLES: Final = ("freshet keys list --data-dir /var/lib/freshet",)
+REVOKE_EXAMPLES: Final = ("freshet keys revoke 3f0c9a11d2e4",)
+EXAMPLES: Final = (*CREATE_EXAMPLES, *LIST_EXAMPLES, *REVOKE_EXAMPLES)
 
 _Config = Annotated[
     Path | None,

@@ -118,6 +118,7 @@ def train(
         seed=seed,
         n_threads=n_threads,
         percentile=percentile,
+        verbose=verbose or None,
     )
     source, bundle = _required(settings, config)
     model = settings.estimator()
@@ -126,7 +127,7 @@ def train(
         source, settings.columns, settings.stamps()
     )
     began = time.perf_counter()
-    _fit(model, series, is_verbose=verbose)
+    _fit(model, series, is_verbose=settings.verbose)
     seconds = time.perf_counter() - began
     model.set_percentile(settings.percentile)
     bundle.parent.mkdir(parents=True, exist_ok=True)

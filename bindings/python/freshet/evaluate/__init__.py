@@ -6,6 +6,7 @@ detectors at once and for the scores of others (`read_scores`). ``freshet evalua
 the command line.
 """
 
+from freshet.evaluate.frames import to_pandas, to_polars
 from freshet.evaluate.measures import Quality, by_ranges, by_rows, vus_pr
 from freshet.evaluate.running import Configuration, Evaluation, Findings, detect, evaluate, nab
 from freshet.evaluate.scoring import (
@@ -39,5 +40,7 @@ __all__ = [
     "probation",
     "read_scores",
     "rows_of",
+    "to_pandas",
+    "to_polars",
     "vus_pr",
 ]
