@@ -121,7 +121,7 @@ def test_standard_input_is_read_like_a_file():
 
 
 def test_more_rows_than_are_processed_at_once_are_one_stream():
-    values = np.tile(series(), (40, 1))
+    values = np.tile(series(), (6, 1))
     write_csv(Path("long.csv"), values, stamp="{i}")
     rows = rows_of(run("detect", "long.csv", "--columns", "heat,load").stdout)
     scores = [float(row["score"] or "nan") for row in rows]

@@ -85,6 +85,7 @@ __all__ = [
 if TYPE_CHECKING:
     from freshet import datasets as datasets
     from freshet import evaluate as evaluate
+    from freshet import plotting as plotting
 else:
 
     def __getattr__(name: str) -> object:

@@ -10,7 +10,17 @@ __all__ = ["main"]
 #: What the extras bring, and what Typer needs.
 _PACKAGES: Final = {
     "cli": frozenset(
-        {"annotated_doc", "click", "pydantic", "requests", "rich", "shellingham", "typer", "yaml"}
+        {
+            "annotated_doc",
+            "click",
+            "pydantic",
+            "requests",
+            "rich",
+            "shellingham",
+            "tomli",
+            "typer",
+            "yaml",
+        }
     ),
     "dashboard": frozenset({"pandas", "plotly", "sqlalchemy", "streamlit"}),
     "server": frozenset(

@@ -34,7 +34,8 @@ EXAMPLES: Final = (
     "zcat data.csv.gz | freshet detect - --format jsonl | jq 'select(.is_anomaly)'",
 )
 
-_ROWS_AT_ONCE: Final = 4096
+#: Few, for only between calls can Ctrl-C end it.
+_ROWS_AT_ONCE: Final = 256
 #: Anomalies and columns beyond would hide what there is to see.
 _MAX_ANOMALIES: Final = 50
 _MAX_COLUMNS: Final = 6
@@ -86,9 +87,11 @@ def detect(
 ) -> None:
     """Find the anomalies in a file, row by row.
 
-    Each row is scored by a model of the rows before it, which is trained anew as rows come. CSV and
-    JSON have row (from 0), timestamp if there is one, the columns, score, raw_score, is_anomaly,
-    alarm, status and model_version; scores are empty before the first training.
+    Each row is scored by a model of the rows before it, which is trained anew as rows come. The
+    file is read to its end first; freshet stream is for what has none.
+
+    CSV and JSON have row (from 0), timestamp if there is one, the columns, score, raw_score,
+    is_anomaly, alarm, status and model_version; scores are empty before the first training.
     """
     form = form or _format_for(out)
     plot_format = None if plot is None else picture_format(plot)

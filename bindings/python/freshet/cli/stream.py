@@ -109,8 +109,7 @@ class _Count:
     def warn(self, why: str) -> None:
         """Count the line at hand as a bad one, and tell of it unless there were many."""
         self.bad += 1
-        is_power_of_ten = set(str(self.bad)[1:]) <= {"0"} and str(self.bad)[0] == "1"
-        if self.bad > _N_WARNINGS and not is_power_of_ten:
+        if self.bad > _N_WARNINGS and str(self.bad).rstrip("0") != "1":
             return
         so_far = ""
         if self.bad >= _N_WARNINGS:
