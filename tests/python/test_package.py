@@ -25,6 +25,7 @@ MODULES = [
     "isolation_forest",
     "lstm",
     "neighbors",
+    "plotting.results",
     "pool",
     "results",
     "streaming",

@@ -86,10 +86,13 @@ if TYPE_CHECKING:
     from freshet import datasets as datasets
     from freshet import evaluate as evaluate
     from freshet import plotting as plotting
+    from freshet.plotting import plot
 else:
 
     def __getattr__(name: str) -> object:
         # Imported when used: they need packages that freshet itself does without.
-        if name in ("datasets", "evaluate"):
+        if name in ("datasets", "evaluate", "plotting"):
             return import_module(f"freshet.{name}")
+        if name == "plot":
+            return import_module("freshet.plotting").plot
         raise AttributeError(f"module 'freshet' has no attribute {name!r}")
