@@ -39,10 +39,10 @@ def points(scores: Any, threshold: float = 0.5, **given: Any) -> Points:
 
 
 def write_spikes(path: Path, n: int = 600, at: tuple[int, ...] = (250, 400)) -> Path:
-    """Write a CSV file of two noisy columns; the first has a spike at some rows."""
+    """Write a CSV file of two noisy columns, which have a spike at some rows."""
     random = np.random.default_rng(0)
     values = random.normal(size=(n, 2))
-    values[list(at), 0] = 12.0
+    values[list(at)] = 12.0
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["timestamp", "heat", "load"])

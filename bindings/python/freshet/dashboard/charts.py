@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from freshet.dashboard import lanes
-from freshet.dashboard.downsampling import extremes
+from freshet.dashboard.downsampling import extremes, uncovered
 from freshet.dashboard.sentences import signed
 
 if TYPE_CHECKING:
@@ -20,18 +20,21 @@ if TYPE_CHECKING:
     from freshet.dashboard.palette import Palette
     from freshet.dashboard.points import Axis, Points
 
-__all__ = ["ANOMALIES", "N_BUCKETS", "contribution_chart", "stream_chart"]
+__all__ = ["ANOMALIES", "MOST_MARKERS", "N_BUCKETS", "contribution_chart", "stream_chart"]
 
 #: Of the whole width: more than a screen has pixels for a chart.
 N_BUCKETS: Final = 1500
 #: The name of the markers.
 ANOMALIES: Final = "anomaly"
-#: From here on they are drawn by the graphics card, if there is one.
-_MANY_MARKERS: Final = 3_000
+#: Up to so many are all drawn; of more, those that others would cover are left out: a marker is
+#: wider than a cell of so many across, and higher than one of so many up.
+MOST_MARKERS: Final = 1_500
+_CELLS_ACROSS: Final = 250
+_CELLS_UP: Final = 30
 _SERIES_PIXELS: Final = 190
 _LANE_PIXELS: Final = {"score": 170, "model": 46, "rate": 100}
 _GAP_PIXELS: Final = 14
-_MARGIN: Final = {"l": 64, "r": 16, "t": 34, "b": 34}
+_MARGIN: Final = {"l": 64, "r": 16, "t": 34, "b": 52}
 _MOST_BARS: Final = 20
 _FONT: Final = '"Source Sans", "Source Sans 3", sans-serif'
 
@@ -106,32 +109,32 @@ class _Lane:
 def _draw_line(
     figure: go.Figure, lane: _Lane, points: Points, colours: Palette, chosen: int | None
 ) -> None:
-    anomalies = points.is_anomaly
-    where = extremes(lane.values, N_BUCKETS, anomalies)
-    n_markers = int(anomalies.sum())
-    kind = go.Scattergl if n_markers > _MANY_MARKERS else go.Scatter
+    marked = np.flatnonzero(points.is_anomaly)
+    if len(marked) > MOST_MARKERS:
+        across = lane.x[marked].astype(np.float64)
+        marked = marked[uncovered(across, lane.values[marked], _CELLS_ACROSS, _CELLS_UP)]
+    is_marked = np.zeros(len(points), np.bool_)
+    is_marked[marked] = True
+    where = extremes(lane.values, N_BUCKETS, is_marked)
     y_axis = f"y{lane.row + 1 if lane.row else ''}"
-    hover = f"%{{x}}<br>{lane.name} %{{y:.6~g}}<extra></extra>"
     figure.add_trace(
-        kind(
+        go.Scatter(
             x=lane.x[where], y=lane.values[where], yaxis=y_axis, name=lane.name, mode="lines",
             line={"color": lane.colour, "width": 1.2}, customdata=points.ids[where],
-            hovertemplate=hover, connectgaps=False,
-            legendgroup=lane.name, showlegend=True, opacity=0.9,
+            hovertemplate=f"%{{x}}<br>{_short(lane.name)} %{{y:.6~g}}<extra></extra>",
+            connectgaps=False, legendgroup=lane.name, opacity=0.9,
         )
     )  # fmt: skip
-    marked = np.flatnonzero(anomalies)
-    scores = points.scores[marked]
     figure.add_trace(
-        kind(
+        go.Scatter(
             x=lane.x[marked], y=lane.values[marked], yaxis=y_axis, name=ANOMALIES, mode="markers",
             marker={
                 "symbol": "x", "size": 8, "color": colours.anomaly,
                 "line": {"color": colours.background, "width": 0.5},
             },
-            customdata=points.ids[marked], text=[f"{score:.4g}" for score in scores],
-            hovertemplate=f"<b>anomaly</b> · %{{x}}<br>{lane.name} %{{y:.6~g}}, score %{{text}}"
-            "<extra></extra>",
+            customdata=points.ids[marked], text=[f"{one:.4g}" for one in points.scores[marked]],
+            hovertemplate=f"<b>anomaly</b> · %{{x}}<br>{_short(lane.name)} %{{y:.6~g}}, "
+            "score %{text}<extra></extra>",
             selected={"marker": {"opacity": 1}}, unselected={"marker": {"opacity": 1}},
             legendgroup=ANOMALIES, showlegend=lane.row == 0,
         )
@@ -141,7 +144,8 @@ def _draw_line(
         figure.add_trace(
             go.Scatter(
                 x=lane.x[[position]], y=lane.values[[position]], yaxis=y_axis, mode="markers",
-                name="chosen row", hoverinfo="skip", legendgroup="chosen", showlegend=lane.row == 0,
+                name="chosen row", legendrank=2000, hoverinfo="skip",
+                legendgroup="chosen", showlegend=lane.row == 0,
                 marker={
                     "symbol": "circle-open", "size": 17, "color": colours.chosen,
                     "line": {"width": 2.5},
@@ -236,6 +240,11 @@ def _layout(colours: Palette) -> dict[str, Any]:
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"color": colours.text, "size": 13, "family": _FONT},
+        "modebar": {
+            "bgcolor": "rgba(0,0,0,0)",
+            "color": colours.text,
+            "activecolor": colours.score,
+        },
         "hoverlabel": {
             "bgcolor": colours.background, "bordercolor": colours.grid,
             "font": {"color": colours.text},

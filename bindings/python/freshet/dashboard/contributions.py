@@ -90,6 +90,7 @@ def rebuilt(points: Points, identity: int, backend: str, contamination: float) -
     )  # fmt: skip
     try:
         detector.process_many(rows)
+        detector.retrain()
         explained = detector.explain(row[is_known])
     except Error as error:
         raise UnexplainedError(

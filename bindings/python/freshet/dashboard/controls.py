@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from freshet.dashboard.options import DetectorOptions, Options
     from freshet.dashboard.points import Axis, Points
-    from freshet.dashboard.sources.source import Source
+    from freshet.dashboard.sources.source import StreamName
 
 __all__ = [
     "ask_columns",
@@ -56,9 +56,8 @@ def ask_detector(options: Options) -> DetectorOptions:
     return replace(detector, backend=backend, contamination=contamination)
 
 
-def ask_stream(source: Source) -> str | None:
+def ask_stream(streams: Sequence[StreamName]) -> str | None:
     """Ask for the stream; None if there is none."""
-    streams = source.streams()
     if not streams:
         return None
     sizes = {one.name: one.n_points for one in streams}

@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-__all__ = ["extremes"]
+__all__ = ["extremes", "uncovered"]
 
 
 def extremes(
@@ -67,3 +67,45 @@ def extremes(
         # The first of each bucket.
         is_kept[candidates[np.diff(buckets, prepend=0) > 0]] = True
     return np.flatnonzero(is_kept)
+
+
+def uncovered(
+    x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], n_across: int, n_up: int
+) -> npt.NDArray[np.intp]:
+    """Return which markers to draw so that those left out would lie on one that is drawn.
+
+    The picture is cut into cells no larger than a marker; of each cell the last one stays.
+
+    Parameters
+    ----------
+    x, y : ndarray of float64, shape (n,)
+        Where the markers are. Those whose `y` is NaN cannot be drawn and are left out.
+    n_across, n_up : int
+        Cells across the range of `x` and up that of `y`, 1 or more each.
+
+    Returns
+    -------
+    ndarray of intp
+        Increasing positions, at most ``n_across * n_up``.
+
+    Notes
+    -----
+    O(n log n) time.
+    """
+    known = np.flatnonzero(~np.isnan(y))
+    cells = _cells(x[known], n_across) * n_up + _cells(y[known], n_up)
+    # The first of the reversed is the last.
+    _, last = np.unique(cells[::-1], return_index=True)
+    return np.sort(known[len(known) - 1 - last])
+
+
+def _cells(values: npt.NDArray[np.float64], n_cells: int) -> npt.NDArray[np.int64]:
+    if not len(values):
+        return np.zeros(0, np.int64)
+    low, high = float(values.min()), float(values.max())
+    # Halved, so that the width of a range of the largest numbers is a number.
+    width = high / 2 - low / 2
+    if width == 0:
+        return np.zeros(len(values), np.int64)
+    places = (values / 2 - low / 2) / width * n_cells
+    return np.minimum(places.astype(np.int64), n_cells - 1)

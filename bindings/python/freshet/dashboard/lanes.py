@@ -154,8 +154,9 @@ def draw_rate(
             hovertemplate="%{y:.2%} of %{text} scored rows<br>from %{x}<extra></extra>",
         )
     )  # fmt: skip
+    highest = np.nanmax([*rates.shares, 0.0])
     figure.layout[f"yaxis{row + 1}"].update(
-        tickformat=".0%" if np.nanmax([*rates.shares, 0.0]) >= 0.04 else ".1%",
+        tickformat=".0%" if highest >= 0.04 else ".1%" if highest >= 0.004 else ".2%",
         rangemode="tozero",
         nticks=4,
     )

@@ -5,18 +5,20 @@ from __future__ import annotations
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import streamlit as st
 
 from freshet.dashboard import controls, panels, ranges, states
 from freshet.dashboard.options import DetectorOptions, Options
 from freshet.dashboard.problems import as_problem
+from freshet.dashboard.sentences import plain
 from freshet.dashboard.sources import open_source
 
 if TYPE_CHECKING:
     from freshet.dashboard.points import Axis, Points
-    from freshet.dashboard.sources.source import Feed, Source
+    from freshet.dashboard.problems import Problem
+    from freshet.dashboard.sources.source import Feed, Source, StreamName
 
 #: Of this package: a page that may show what is nobody's business fetches nothing from elsewhere.
 _ICON: Final = Path(__file__).with_name("icon.svg")
@@ -50,40 +52,9 @@ def _feed(options: Options, detector: DetectorOptions, stream: str, limit: int) 
     return _SharedFeed(_source(options, detector).feed(stream, limit))
 
 
-def _view(
-    options: Options,
-    detector: DetectorOptions,
-    stream: str,
-    feed: _SharedFeed,
-    columns: tuple[str, ...],
-    choice: str,
-    between: Any,
-    axis: Axis,
-) -> None:
-    """Show the rows in view; again at every refresh."""
-    source = _source(options, detector)
-    try:
-        points = feed.refreshed()
-    except Exception as error:
-        problem = as_problem(error, source.name)
-        if problem is None:
-            raise
-        states.show_stale(problem, feed.points)
-        points = feed.points
-    if not len(points):
-        states.show_no_points(stream)
-        return
-    points = ranges.in_view(points, choice, between)
-    if not len(points):
-        states.show_nothing_in_range()
-        return
-    panels.show_numbers(points, axis)
-    panels.show_chart(points, columns, axis)
-    detail, table = st.columns([5, 6], gap="large")
-    with detail:
-        panels.show_anomaly(source, points, axis, detector)
-    with table:
-        panels.show_table(points)
+@st.cache_data(show_spinner=False, ttl=_RETRY_SECONDS)
+def _streams(options: Options, detector: DetectorOptions) -> list[StreamName]:
+    return _source(options, detector).streams()
 
 
 def _show(options: Options, place: str) -> None:
@@ -93,29 +64,81 @@ def _show(options: Options, place: str) -> None:
         detector = controls.ask_detector(options)
     source = _source(options, detector)
     with top:
-        st.caption(f"Source: {source.name}")
-        stream = controls.ask_stream(source)
+        st.caption(f"Source: {plain(source.name)}")
+        stream = controls.ask_stream(_streams(options, detector))
     if stream is None:
         states.show_no_streams(place)
         _retry()
         return
     with top:
         limit = controls.ask_limit()
-    with st.spinner(f"Reading {stream} from {source.name} …"):
+    with st.spinner(f"Reading {plain(stream)} from {plain(source.name)} …"):
         feed = _feed(options, detector, stream, limit)
-    points = feed.points
+    points, problem = _look(feed, source)
     with top:
         choice, between, axis = controls.ask_range(points)
         columns = controls.ask_columns(points, stream)
         interval = controls.ask_interval()
-    view = st.fragment(_view, run_every=interval)
-    view(options, detector, stream, feed, columns, choice, between, axis)
+    st.header(plain(stream))
+    if problem is not None:
+        states.show_stale(problem, points)
+    if not len(points):
+        states.show_no_points(stream)
+    else:
+        in_view = ranges.in_view(points, choice, between)
+        _view(source, stream, detector, in_view, columns, axis)
+    if interval is not None:
+        due = time.monotonic() + interval / 2
+        st.fragment(_watch, run_every=interval)(source, feed, points, problem, due)
+
+
+@st.fragment
+def _view(
+    source: Source,
+    stream: str,
+    detector: DetectorOptions,
+    points: Points,
+    columns: tuple[str, ...],
+    axis: Axis,
+) -> None:
+    """Show the rows in view; again, without the rest of the page, when one is chosen."""
+    if not len(points):
+        states.show_nothing_in_range()
+        return
+    panels.show_numbers(points, axis)
+    panels.show_chart(points, columns, axis)
+    detail, table = st.columns([5, 6], gap="large")
+    with detail:
+        panels.show_anomaly(source, stream, points, axis, detector)
+    with table:
+        panels.show_table(points)
+
+
+def _look(feed: _SharedFeed, source: Source) -> tuple[Points, Problem | None]:
+    """Return what there is now; what there was, and why, if it cannot be read any more."""
+    try:
+        return feed.refreshed(), None
+    except Exception as error:
+        problem = as_problem(error, source.name)
+        if problem is None:
+            raise
+        return feed.points, problem
+
+
+def _watch(
+    source: Source, feed: _SharedFeed, shown: Points, problem: Problem | None, due: float
+) -> None:
+    """Run the page again when there is something else to show, and only then."""
+    # Not in the run that has just shown it.
+    if time.monotonic() >= due:
+        points, now = _look(feed, source)
+        if points is not shown or now != problem:
+            st.rerun()
 
 
 @st.fragment(run_every=_RETRY_SECONDS)
 def _retry() -> None:
     """Try again after a while."""
-    # Not in the run that has just failed.
     if time.monotonic() >= st.session_state["retry_at"]:
         st.rerun()
 

@@ -49,7 +49,9 @@ _STYLE: Final = """<style>
 [data-testid="stMainBlockContainer"] { padding-top: 3.6rem; padding-bottom: 2rem; }
 [data-testid="stCaptionContainer"] { color: inherit; opacity: 1; }
 [data-testid="stMetricLabel"] { opacity: 1; }
-[data-testid="stMetricValue"] { font-variant-numeric: tabular-nums; font-size: 1.6rem; }
+[data-testid="stMetricValue"] { font-variant-numeric: tabular-nums; font-size: 1.35rem; }
+h2 { font-size: 1.6rem !important; padding: 0 0 0.4rem !important; }
+h3 { font-size: 1.25rem !important; }
 [data-testid="stSidebarUserContent"] { padding-top: 0; }
 </style>"""
 _NO_TOOLS: Final = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d", "lasso2d"]}
@@ -63,25 +65,20 @@ def set_style() -> None:
 def show_numbers(points: Points, axis: Axis) -> None:
     """Show the state in a few numbers."""
     last = len(points) - 1
-    score = points.scores[last]
-    threshold = points.thresholds[last]
+    score, threshold = points.scores[last], points.thresholds[last]
     version = int(points.model_versions[last])
-    with st.container(horizontal=True, key="numbers"):
-        st.metric("Points in view", f"{len(points):,}", border=True)
-        st.metric("Anomalies", f"{points.n_anomalies:,}", border=True)
-        st.metric("Anomaly rate", percent(points.rate), border=True)
-        st.metric(
-            f"Latest score (threshold {number(threshold)})" if threshold == threshold
-            else "Latest score",
-            number(score) if score == score else "cold start",
-            border=True,
-        )  # fmt: skip
-        st.metric(
-            f"Model ({count(len(points.swaps()), 'swap')} in view)",
-            f"v{version}" if version else "none yet",
-            border=True,
-        )
-        st.metric("Latest point", place(points, last, axis).rpartition(", ")[2], border=True)
+    limit = "" if np.isnan(threshold) else f" (threshold {number(threshold)})"
+    shown = [
+        ("Points in view", f"{len(points):,}"),
+        ("Anomalies", f"{points.n_anomalies:,}"),
+        ("Anomaly rate", percent(points.rate)),
+        (f"Latest score{limit}", "cold start" if np.isnan(score) else number(score)),
+        (f"Model ({count(len(points.swaps()), 'swap')})", f"v{version}" if version else "none yet"),
+        ("Latest point", place(points, last, axis).rpartition(", ")[2]),
+    ]
+    with st.container(horizontal=True, gap="large"):
+        for label, value in shown:
+            st.metric(label, value, width="content")
 
 
 def show_chart(points: Points, columns: tuple[str, ...], axis: Axis) -> None:
@@ -108,7 +105,9 @@ def show_chart(points: Points, columns: tuple[str, ...], axis: Axis) -> None:
             st.markdown(f"- {plain(sentence)}")
 
 
-def show_anomaly(source: Source, points: Points, axis: Axis, fallback: DetectorOptions) -> None:
+def show_anomaly(
+    source: Source, stream: str, points: Points, axis: Axis, fallback: DetectorOptions
+) -> None:
     """Show one row: what each column adds to its score."""
     st.subheader("Why this row?")
     chosen = st.session_state.get(_CHOSEN)
@@ -135,7 +134,7 @@ def show_anomaly(source: Source, points: Points, axis: Axis, fallback: DetectorO
     position = points.position(chosen)
     assert position is not None
     try:
-        contributions = _explained(source, points, chosen, fallback)
+        contributions = _explained(source, stream, points, chosen, fallback)
     except UnexplainedError as error:
         st.info(plain(str(error)), icon=":material/info:")
     else:
@@ -155,17 +154,17 @@ def show_anomaly(source: Source, points: Points, axis: Axis, fallback: DetectorO
 def show_table(points: Points) -> None:
     """Show the newest rows that meet the filters, and let take them away as files."""
     st.subheader("Predictions")
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        labels = st.pills(
-            "Labels", ["anomaly", "normal", "warmup"], selection_mode="multi", key="labels",
-            format_func=_MARKS.__getitem__, default=["anomaly", "normal", "warmup"],
-        )  # fmt: skip
+    labels = st.pills(
+        "Labels", list(_MARKS), selection_mode="multi", key="labels",
+        format_func=_MARKS.__getitem__, default=list(_MARKS),
+    )  # fmt: skip
+    with st.container(horizontal=True):
         least = st.number_input(
-            "Score at least", value=None, step=0.05, placeholder="any", key="least", width=130
+            "Score at least", value=None, step=0.05, placeholder="any", key="least", width=150
         )
         versions = sorted({one.version for one in points.model_spans()})
         version = st.selectbox(
-            "Model", versions, index=None, placeholder="any", key="version", width=110,
+            "Model", versions, index=None, placeholder="any", key="version", width=150,
             format_func="v{}".format,
         )  # fmt: skip
     asked = _asked(points, labels, least, version)
@@ -184,7 +183,7 @@ def show_table(points: Points) -> None:
         height=340,
         on_select=_choose_in_table,
         selection_mode="single-row",
-        column_order=[label, *(name for name in frame.columns if name != label)],
+        column_order=_order(list(frame.columns), points.columns),
         alt=words,
     )
     st.caption(f"{words} Tick a row to see why.")
@@ -207,6 +206,14 @@ def show_table(points: Points) -> None:
             )
 
 
+def _order(names: list[str], own: tuple[str, ...]) -> list[str]:
+    """Return the columns as people look at them: the verdict, when, the values, the rest."""
+    first = ("label", "score", "timestamp", "row")
+    ours = [name for name in names if name not in own]
+    verdict = [name for one in first for name in ours if name in (one, f"freshet_{one}")]
+    return [*verdict, *own, *(name for name in ours if name not in verdict)]
+
+
 def _asked(
     points: Points, labels: list[str], least: float | None, version: int | None
 ) -> npt.NDArray[Any]:
@@ -219,10 +226,10 @@ def _asked(
 
 
 def _explained(
-    source: Source, points: Points, identity: int, fallback: DetectorOptions
+    source: Source, stream: str, points: Points, identity: int, fallback: DetectorOptions
 ) -> Contributions:
     """Return the explanation, once for a row and not at every refresh."""
-    asked = (source.name, st.session_state.get("last_stream"), identity, fallback)
+    asked = (source.name, stream, identity, fallback)
     held = st.session_state.get("explained")
     if held is None or held[0] != asked:
         held = asked, source.explain(points, identity, fallback)

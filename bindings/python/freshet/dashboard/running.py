@@ -19,9 +19,11 @@ _THEME: Final = {
     "light.primaryColor": "#0072b2",
     "light.textColor": "#31333f",
     "light.backgroundColor": "#ffffff",
+    "light.secondaryBackgroundColor": "#f3f5f9",
     "dark.primaryColor": "#56b4e9",
     "dark.textColor": "#e6e8ee",
     "dark.backgroundColor": "#0e1117",
+    "dark.secondaryBackgroundColor": "#1b202b",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -81,7 +82,7 @@ def holds_verdicts(path: Path) -> bool:
         return True
     try:
         head = pd.read_csv(path, nrows=20)
-    except (ValueError, UnicodeDecodeError):
+    except ValueError:
         return False  # Whoever reads a series says what is wrong with it.
     roles = _roles(list(head.columns))
     if "score" not in roles:
@@ -93,15 +94,7 @@ def holds_verdicts(path: Path) -> bool:
 
 
 def _read(path: Path) -> Points:
-    try:
-        if path.suffix.lower() in _LINES:
-            frame = pd.read_json(path, lines=True, convert_dates=False)
-        else:
-            frame = pd.read_csv(path)
-    except (ValueError, UnicodeDecodeError) as error:
-        raise DataError(
-            f"{path}: {error}", id="file_corrupt", expected="CSV or a JSON object on each line"
-        ) from error
+    frame = _lines(path) if path.suffix.lower() in _LINES else _table(path)
     frame.columns = [str(name) for name in frame.columns]
     roles = _roles(list(frame.columns))
     if "score" not in roles or not ({"label", "is_anomaly"} & set(roles)):
@@ -140,6 +133,34 @@ def _read(path: Path) -> Points:
         times=_times(frame, roles.get("timestamp")),
         texts=tuple(texts),
     )
+
+
+def _table(path: Path) -> Any:
+    try:
+        return pd.read_csv(path)
+    except ValueError as error:
+        raise DataError(f"{path}: {error}", id="file_corrupt", expected="CSV") from error
+
+
+def _lines(path: Path) -> Any:
+    records = []
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            try:
+                record = json.loads(line)
+            except ValueError:
+                record = None
+            if not isinstance(record, dict):
+                raise DataError(
+                    f"{path}, line {number}: no JSON object",
+                    id="file_corrupt",
+                    expected="a JSON object on each line",
+                    row=number - 1,
+                )
+            records.append(record)
+    return pd.DataFrame(records)
 
 
 def _roles(names: list[str]) -> dict[str, str]:
