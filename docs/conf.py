@@ -15,7 +15,6 @@ INCLUDE = ROOT / "include" / "freshet"
 
 project = "freshet"
 author = "the freshet developers"
-project_copyright = "Apache-2.0"
 version = release = freshet.__version__
 
 extensions = [
@@ -70,6 +69,7 @@ html_title = f"freshet {version}"
 html_additional_pages = {"index": "to_docs.html"}
 templates_path = ["_templates"]
 html_copy_source = False
+html_show_copyright = False
 html_show_sourcelink = False
 
 

@@ -4,26 +4,12 @@ import os
 import re
 import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
 import requests
+from docs_testing import DOCUMENTS, LANGUAGES, ROOT, blocks, name
 
-ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "benchmarks" / "README.md"]
-DOCUMENTS += [ROOT / "examples" / "cpp" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 COMPILER = os.environ.get("CXX") or shutil.which("c++") or "c++"
-
-
-def blocks(document, language):
-    """Yield the line and the text of every block in a language."""
-    text = document.read_text(encoding="utf-8")
-    for found in re.finditer(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE):
-        yield text.count("\n", 0, found.start()) + 2, found.group(1)
-
-
-def name(document):
-    return str(document.relative_to(ROOT))
 
 
 def no_network(*_, **__):
@@ -68,6 +54,13 @@ def test_cpp_blocks_compile_and_run(document, line, code, monkeypatch, tmp_path)
     compiled = subprocess.run(command, check=False, capture_output=True, text=True)
     assert compiled.returncode == 0, compiled.stderr
     subprocess.run([str(program)], check=True, capture_output=True, timeout=60, cwd=tmp_path)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name)
+def test_no_block_is_in_a_language_that_is_not_tested(document):
+    text = document.read_text(encoding="utf-8")
+    languages = re.findall(r"^(?:```|~~~)(.+)$", text, re.MULTILINE)
+    assert {one.split()[0] for one in languages} <= LANGUAGES
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name)
