@@ -37,7 +37,6 @@ exclude_patterns = [".*", "bindings", "build", "cmake", "include", "requirements
 
 # ---- pages ----
 
-myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 4
 # Notebooks come with their outputs; tests/python/test_notebooks.py runs them.
 nb_execution_mode = "off"
@@ -53,14 +52,11 @@ suppress_warnings = ["duplicate_declaration.cpp"]
 
 # ---- Python ----
 
+default_role = "py:obj"  # `name` in a docstring
 autodoc_member_order = "groupwise"
 autodoc_typehints = "none"  # the docstrings have them
 napoleon_google_docstring = False
 napoleon_use_rtype = False
-# Attributes are lists in their classes, where properties would otherwise be described twice. Sphinx
-# looks their names up, and warns of those that several classes have.
-napoleon_use_ivar = True
-suppress_warnings += ["ref.python"]
 
 # ---- looks ----
 
@@ -97,6 +93,11 @@ def list_headers(page):
     return re.sub(r"^<!-- headers: (\w+) -->$", headers, page, flags=re.MULTILINE)
 
 
+def fitted(estimator):
+    """Return the properties that are among the attributes of the class's docstring already."""
+    return [name for name in dir(estimator) if name.endswith("_") and not name.startswith("_")]
+
+
 def list_estimators(page):
     """Put all estimators where a page says ``<!-- estimators -->``."""
     names = [
@@ -106,7 +107,9 @@ def list_estimators(page):
         and hasattr(getattr(freshet, name), "fit_predict")
     ]
     directives = "\n".join(
-        f".. autoclass:: freshet.{name}\n   :members:\n   :inherited-members:\n" for name in names
+        f".. autoclass:: freshet.{name}\n   :members:\n   :inherited-members:\n"
+        f"   :exclude-members: {', '.join(fitted(getattr(freshet, name)))}\n"
+        for name in names
     )
     return page.replace("<!-- estimators -->", f"```{{eval-rst}}\n{directives}```")
 
