@@ -9,9 +9,12 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import freshet
+from sphinx.util import logging
 
 ROOT = Path(__file__).resolve().parents[1]
 INCLUDE = ROOT / "include" / "freshet"
+XML = ROOT / "build" / "doxygen" / "xml"
+logger = logging.getLogger(__name__)
 
 project = "freshet"
 author = "the freshet developers"
@@ -43,10 +46,13 @@ nb_execution_mode = "off"
 
 # ---- C++ ----
 
-breathe_projects = {"freshet": str(ROOT / "build" / "doxygen" / "xml")}
+breathe_projects = {"freshet": str(XML)}
 breathe_default_project = "freshet"
-# All but what is private.
-SECTIONS = "briefdescription detaileddescription inner* public* func enum typedef var define"
+# All but what is private, in this order.
+SECTIONS = (
+    "briefdescription detaileddescription define enum typedef var func public-type public-attrib "
+    "public-static-attrib public-func public-static-func innerclass innernamespace"
+)
 # Breathe declares the namespace for each header.
 suppress_warnings = ["duplicate_declaration.cpp"]
 
@@ -69,14 +75,22 @@ html_show_copyright = False
 html_show_sourcelink = False
 
 
+def compounds(*kinds):
+    """Yield the entries of some kinds in Doxygen's index, with the header each is in."""
+    index = ElementTree.parse(XML / "index.xml")
+    for compound in index.iter("compound"):
+        if compound.get("kind") in kinds:
+            file = ElementTree.parse(XML / f"{compound.get('refid')}.xml")
+            yield compound, file.find("compounddef/location").get("file")
+
+
 def name_files_by_path():
     """Let Doxygen's index call files by their paths: names alone are not unique."""
-    folder = ROOT / "build" / "doxygen" / "xml"
-    index = ElementTree.parse(folder / "index.xml")
+    paths = {compound.get("refid"): path for compound, path in compounds("file")}
+    index = ElementTree.parse(XML / "index.xml")
     for compound in index.iterfind("compound[@kind='file']"):
-        file = ElementTree.parse(folder / f"{compound.get('refid')}.xml")
-        compound.find("name").text = file.find("compounddef/location").get("file")
-    index.write(folder / "index.xml")
+        compound.find("name").text = paths[compound.get("refid")]
+    index.write(XML / "index.xml")
 
 
 def list_headers(page):
@@ -84,13 +98,19 @@ def list_headers(page):
 
     def headers(found):
         names = sorted(header.name for header in (INCLUDE / found[1]).glob("*.hpp"))
-        return "\n".join(
-            f"## `{name}`\n\n"
-            f"```{{doxygenfile}} freshet/{found[1]}/{name}\n:sections: {SECTIONS}\n```\n"
-            for name in names
-        )
+        return "\n".join(describe(f"freshet/{found[1]}/{name}", name) for name in names)
 
     return re.sub(r"^<!-- headers: (\w+) -->$", headers, page, flags=re.MULTILINE)
+
+
+def describe(path, name):
+    """Return a section with all of a header."""
+    lines = [f"## `{name}`", "", f"```{{doxygenfile}} {path}", f":sections: {SECTIONS}", "```", ""]
+    # Breathe's files lack their concepts.
+    for concept, header in compounds("concept"):
+        if header == path:
+            lines += [f"```{{doxygenconcept}} {concept.findtext('name')}", "```", ""]
+    return "\n".join(lines)
 
 
 def fitted(estimator):
@@ -131,7 +151,16 @@ def prepare(app, docname, source):
         source[0] = link_folders(list_estimators(list_headers(source[0])), page.parent)
 
 
+def check_cpp_reference(_, env):
+    """Warn of classes that Doxygen knows and no page has."""
+    documented = {entry[0] for entry in env.get_domain("cpp").get_objects()}
+    for compound, header in compounds("class", "struct", "concept"):
+        if compound.findtext("name") not in documented:
+            logger.warning("%s of %s is on no page", compound.findtext("name"), header)
+
+
 def setup(app):
     """Sphinx calls this."""
     name_files_by_path()
     app.connect("source-read", prepare)
+    app.connect("env-check-consistency", check_cpp_reference)
