@@ -6,6 +6,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "benchmarks" / "README.md"]
 DOCUMENTS += sorted((ROOT / "docs").rglob("*.md"))
+DOCUMENTS += sorted((ROOT / "examples").glob("*/README.md"))
 #: The first two by test_docs.py, directives by the site's build, the others by
 #: test_docs_commands.py.
 LANGUAGES = {"python", "cpp", "{toctree}", "{eval-rst}", "cmake", "json", "sh", "toml", "yaml"}

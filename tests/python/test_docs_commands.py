@@ -11,7 +11,7 @@ import subprocess
 import httpx
 import pytest
 import yaml
-from cli_testing import run, write_nab
+from cli_testing import run, write_csv, write_nab
 from docs_testing import DOCUMENTS, ROOT, blocks, name
 from freshet import StreamingDetector
 from freshet.cli._config import read_config
@@ -23,7 +23,7 @@ from server_testing import listening, settings
 #: docs/cli.md has a test of its own.
 PAGES = [page for page in DOCUMENTS if name(page) != "docs/cli.md"]
 #: Commands of others; their blocks are only checked to be shell.
-OTHERS = {"cat", "git", "python3", "redis-server", "tail"}
+OTHERS = {"cat", "cp", "docker", "git", "mkdir", "python3", "redis-server", "tail"}
 #: What would not end, and the option by which only its options are looked at.
 ENDLESS = {"dashboard": "--help", "serve": "--print-config"}
 #: What ends with an error when it is run here: the key is an example.
@@ -130,6 +130,7 @@ def workplace(monkeypatch, tmp_path):
     use_small_catalog(monkeypatch)
     monkeypatch.setenv("FRESHET_DATA", str(write_tree(tmp_path / "mirror")))
     write_nab(tmp_path / "nab")
+    write_csv(tmp_path / "data.csv")
     with gzip.open("numenta.csv.gz", "wt") as file:
         file.write("file,row,anomaly_score\n")
         file.writelines(f"own/small.csv,{row},{row % 7 / 7}\n" for row in range(120))
