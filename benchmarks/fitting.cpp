@@ -23,5 +23,9 @@ BENCHMARK_TEMPLATE(fit, freshet::Hbos)->Arg(5)->Arg(80)->Unit(benchmark::kMicros
 BENCHMARK_TEMPLATE(fit, freshet::Loda)->Arg(5)->Arg(80)->Unit(benchmark::kMicrosecond);
 BENCHMARK_TEMPLATE(fit, freshet::IsolationForest)->Arg(5)->Arg(80)->Unit(benchmark::kMicrosecond);
 BENCHMARK_TEMPLATE(fit, freshet::Knn)->Arg(5)->Arg(80)->Unit(benchmark::kMicrosecond);
+BENCHMARK_TEMPLATE(fit, freshet::LocalOutlierFactor)
+    ->Arg(5)
+    ->Arg(80)
+    ->Unit(benchmark::kMicrosecond);
 
 }  // namespace

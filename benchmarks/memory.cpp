@@ -125,6 +125,7 @@ int main() {
   report["loda"] = of_backend<freshet::Loda>();
   report["isolation_forest"] = of_backend<freshet::IsolationForest>();
   report["knn"] = of_backend<freshet::Knn>();
+  report["local_outlier_factor"] = of_backend<freshet::LocalOutlierFactor>();
   std::cout << report.dump(2) << '\n';
   return 0;
 }

@@ -20,6 +20,7 @@ from pyod.models.hbos import HBOS
 from pyod.models.iforest import IForest
 from pyod.models.knn import KNN
 from pyod.models.loda import LODA
+from pyod.models.lof import LOF
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +34,7 @@ DETECTORS: dict[str, Callable[[], Detector]] = {
     "loda": lambda: LODA(n_random_cuts=100),
     "isolation_forest": IForest,
     "knn": KNN,
+    "local_outlier_factor": LOF,
 }
 
 

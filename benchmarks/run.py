@@ -39,6 +39,7 @@ BACKENDS = {
     "loda": "Loda",
     "isolation_forest": "IsolationForest",
     "knn": "Knn",
+    "local_outlier_factor": "LocalOutlierFactor",
 }
 
 
@@ -176,6 +177,7 @@ def figures() -> list[Figure]:
         "loda": (1000, 500),
         "isolation_forest": (None, None),
         "knn": (None, None),
+        "local_outlier_factor": (None, None),
     }
     for name, (at_most, at_least) in limits.items():
         add(f"score/{name}", "ns", functools.partial(score, backend=name), at_most=at_most)

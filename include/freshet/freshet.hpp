@@ -13,6 +13,7 @@
 #include "freshet/backends/isolation_forest.hpp"
 #include "freshet/backends/knn.hpp"
 #include "freshet/backends/knn_method.hpp"
+#include "freshet/backends/local_outlier_factor.hpp"
 #include "freshet/backends/loda.hpp"
 #include "freshet/backends/variant.hpp"
 #include "freshet/core/columns.hpp"

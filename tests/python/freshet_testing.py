@@ -73,5 +73,6 @@ BACKENDS: list[tuple[str, dict[str, Any]]] = [
     ("loda", {"n_random_cuts": 40}),
     ("isolation_forest", {"n_estimators": 30, "max_features": 0.7}),
     ("knn", {"n_neighbors": 3, "method": "mean"}),
+    ("local_outlier_factor", {"n_neighbors": 7}),
     ("autoencoder", {"hidden_neuron_list": [8, 3], "epoch_num": 2}),
 ]

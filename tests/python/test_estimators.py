@@ -30,6 +30,7 @@ ESTIMATORS: list[tuple[Any, dict[str, Any]]] = [
     (freshet.IForest, {"random_state": 3, "max_samples": 0.5, "max_features": 0.6}),
     (freshet.KNN, {}),
     (freshet.KNN, {"n_neighbors": 4, "method": "median"}),
+    (freshet.LOF, {"n_neighbors": 9}),
     (freshet.AutoEncoder, {"epoch_num": 2}),
     (freshet.AutoEncoder, {"hidden_neuron_list": [4], "hidden_activation_name": "tanh"}),
 ]
@@ -143,6 +144,7 @@ def test_parameters(cls: Any, params: dict[str, Any]) -> None:
         (freshet.KNN, {"n_neighbors": 1001}, "n_neighbors"),
         (freshet.KNN, {"n_neighbors": 2.5}, "n_neighbors"),
         (freshet.KNN, {"method": "smallest"}, "method"),
+        (freshet.LOF, {"n_neighbors": 0}, "n_neighbors"),
         (freshet.AutoEncoder, {"hidden_neuron_list": []}, "hidden_neuron_list"),
         (freshet.AutoEncoder, {"hidden_neuron_list": "64"}, "hidden_neuron_list"),
         (freshet.AutoEncoder, {"hidden_activation_name": "softmax"}, "hidden_activation_name"),

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from freshet_testing import KINDS, Floats, queries, table
 from pyod.models.knn import KNN
+from pyod.models.lof import LOF
+from scipy.stats import spearmanr
 
 SHAPES = [(30, 1), (30, 5), (300, 1), (300, 5), (300, 40), (2000, 3)]
 
@@ -50,6 +52,35 @@ def test_knn_is_pyods_as_it_comes(n_columns: int) -> None:
     assert_parity(ours, theirs, rows)
     np.testing.assert_array_equal(ours.predict(rows), theirs.predict(rows))
     np.testing.assert_allclose(ours.predict_proba(rows), theirs.predict_proba(rows), rtol=1e-9)
+
+
+@pytest.mark.parametrize(("n_rows", "n_columns"), SHAPES)
+@pytest.mark.parametrize("kind", ["gaussian", "heavy-tailed", "constant-columns"])
+@pytest.mark.parametrize(
+    "parameters", [{}, {"n_neighbors": 1}, {"n_neighbors": 29, "contamination": 0.3}], ids=str
+)
+def test_lof_is_pyods(parameters: dict[str, Any], kind: str, n_rows: int, n_columns: int) -> None:
+    X = table(kind, n_rows, n_columns)
+    theirs = LOF(**parameters, algorithm="ball_tree").fit(X)
+    assert_parity(freshet.LOF(**parameters).fit(X), theirs, queries(kind, X))
+
+
+def test_lof_of_ties_is_pyods_within_the_choice_of_neighbors() -> None:
+    # Which of equally near rows are neighbors is each one's own choice.
+    X = table("ties", 1000, 4)
+    ours, theirs = freshet.LOF().fit(X), LOF().fit(X)
+    assert spearmanr(ours.decision_scores_, theirs.decision_scores_).statistic > 0.97
+    np.testing.assert_allclose(ours.threshold_, theirs.threshold_, rtol=0.02)
+
+
+@pytest.mark.filterwarnings("ignore:n_neighbors")  # scikit-learn says that it takes all others
+def test_lof_of_a_constant_and_of_few_rows_is_pyods() -> None:
+    rows = np.array([[2.0, 3.0], [2.0, 4.0]])
+    for X in (np.full((50, 2), [2.0, 3.0]), table("gaussian", 6, 2), table("gaussian", 2, 2)):
+        assert_parity(freshet.LOF().fit(X), LOF().fit(X), rows)
+    with pytest.raises(freshet.FitError) as caught:
+        freshet.LOF().fit(rows[:1])
+    assert caught.value.field == "n_neighbors"
 
 
 @pytest.mark.parametrize("offset", [1e6, -1e9])

@@ -92,6 +92,7 @@ def test_parameters_are_documented() -> None:
         freshet.LODA,
         freshet.IForest,
         freshet.KNN,
+        freshet.LOF,
         freshet.AutoEncoder,
         freshet.RollingFeatures,
     ):
@@ -109,6 +110,7 @@ def test_algorithms_name_their_source() -> None:
     assert "ICDM 2008" in (freshet.IForest.__doc__ or "")
     assert "Aggarwal" in (freshet.AutoEncoder.__doc__ or "")
     assert "SIGMOD 2000" in (freshet.KNN.__doc__ or "")
+    assert "SIGMOD 2000" in (freshet.LOF.__doc__ or "")
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -31,6 +31,7 @@ ESTIMATORS: list[Any] = [
     freshet.LODA,
     freshet.IForest,
     freshet.KNN,
+    freshet.LOF,
     freshet.AutoEncoder,
 ]
 backend_names = st.sampled_from([one._backend for one in ESTIMATORS])

@@ -24,6 +24,7 @@ ESTIMATORS = {
     "loda": lambda: freshet.LODA(random_state=0),
     "isolation_forest": lambda: freshet.IForest(random_state=0),
     "knn": freshet.KNN,
+    "local_outlier_factor": freshet.LOF,
     "autoencoder": lambda: freshet.AutoEncoder(epoch_num=100, random_state=0),
 }
 

@@ -6,6 +6,8 @@ Streams
 Tables
     `ECOD`, `COPOD`, `HBOS`, `LODA`, `IForest`, `KNN` and `AutoEncoder` in the scikit-learn and
     PyOD convention.
+    `ECOD`, `COPOD`, `HBOS`, `LODA`, `IForest`, `KNN` and `LOF` in the scikit-learn and PyOD
+    convention.
 Windows
     `LSTMAutoencoder`, in the same convention, with bundles and PyTorch's files.
 Parts
@@ -41,7 +43,7 @@ from freshet.estimators import COPOD, ECOD, HBOS, LODA
 from freshet.features import RollingFeatures
 from freshet.isolation_forest import IForest
 from freshet.lstm import LSTMAutoencoder, TrainingProgress
-from freshet.neighbors import KNN
+from freshet.neighbors import KNN, LOF
 from freshet.plotting import plot
 from freshet.pool import DetectorPool
 from freshet.results import Explanation, ResultBatch, Stats
@@ -53,6 +55,7 @@ __all__ = [
     "HBOS",
     "KNN",
     "LODA",
+    "LOF",
     "AutoEncoder",
     "Backend",
     "ConfigurationError",

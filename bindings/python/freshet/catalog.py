@@ -66,8 +66,8 @@ def backends() -> list[Backend]:
 
     Examples
     --------
-    >>> [method.backend for method in backends()]
-    ['ecod', 'copod', 'hbos', 'loda', 'isolation_forest', 'knn', 'autoencoder', 'lstm_autoencoder']
+    >>> [method.backend for method in backends()][:4]
+    ['ecod', 'copod', 'hbos', 'loda']
     """
     return [
         _backend(
@@ -120,6 +120,15 @@ def backends() -> list[Backend]:
             speed="fast",
             memory="medium",
             best_for="how far out a row is, in groups of any shape; few columns of one unit",
+        ),
+        _backend(
+            "local_outlier_factor",
+            "LOF",
+            "How much sparser it is around a row than around its nearest training rows",
+            category="distance",
+            speed="fast",
+            memory="medium",
+            best_for="groups of different density; few columns of one unit",
         ),
         _backend(
             "autoencoder",

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 from freshet import _core
 from freshet._estimator import Estimator
 
-__all__ = ["KNN"]
+__all__ = ["KNN", "LOF"]
 
 Method: TypeAlias = Literal["largest", "mean", "median"]
 
@@ -70,4 +70,58 @@ class KNN(Estimator):
     ) -> None:
         self.n_neighbors = n_neighbors
         self.method = method
+        super().__init__(contamination)
+
+
+class LOF(Estimator):
+    """Scores how much sparser it is around a row than around its neighbors.
+
+    About 1 for a row of a group, dense or sparse; larger for a row apart from it. A training row is
+    not its own neighbor, and a new row is held against the densities around the training rows.
+    Distances are Euclidean, in the columns' units: scale columns that are to count alike. With n
+    training rows, training takes O(n² · columns), a score O(n · columns); the model keeps the rows.
+
+    Parameters
+    ----------
+    n_neighbors : int, default 20
+        How many neighbors, from 1 to 1000; all others, where the training rows are fewer. Of those
+        that are equally far, the ones that come first among the training rows.
+    contamination : float, default 0.1
+        The share of anomalies expected among the training rows, 0 < contamination <= 0.5.
+
+    Attributes
+    ----------
+    decision_scores_ : ndarray of float64, shape (n_rows,)
+        The scores of the training rows, above 0 and without a unit; larger is more abnormal.
+    threshold_ : float
+        The ``1 - contamination`` percentile of the training scores.
+    labels_ : ndarray of int, shape (n_rows,)
+        1 for training rows above the threshold, else 0.
+    n_features_in_ : int
+        The number of columns.
+    feature_names_in_ : ndarray of str, shape (n_columns,)
+        The columns' names; only after training on a DataFrame that has some.
+
+    Raises
+    ------
+    ConfigurationError
+        If a parameter is out of range; ``field`` names it.
+
+    References
+    ----------
+    M. M. Breunig, H.-P. Kriegel, R. T. Ng and J. Sander, "LOF: Identifying Density-Based Local
+    Outliers", SIGMOD 2000.
+
+    Examples
+    --------
+    >>> X = np.random.default_rng(0).normal(size=(500, 3))
+    >>> LOF(contamination=0.01).fit(X).predict([[0.0, 0.0, 0.0], [4.0, -4.0, 4.0]])
+    array([0, 1])
+    """
+
+    _backend = "local_outlier_factor"
+    _model_type = _core.LocalOutlierFactorModel
+
+    def __init__(self, n_neighbors: int = 20, contamination: float = 0.1) -> None:
+        self.n_neighbors = n_neighbors
         super().__init__(contamination)

@@ -34,6 +34,7 @@ Backend: TypeAlias = Literal[
     "loda",
     "isolation_forest",
     "knn",
+    "local_outlier_factor",
     "autoencoder",
     "lstm_autoencoder",
 ]
@@ -55,8 +56,8 @@ class StreamingDetector:
     ----------
     backend : str, default "ecod"
         The detection method: "ecod", "copod", "hbos", "loda", "isolation_forest", "knn",
-        "autoencoder" or "lstm_autoencoder"; see `freshet.backends` and the estimators of these
-        names.
+        "local_outlier_factor", "autoencoder" or "lstm_autoencoder"; see `freshet.backends` and the
+        estimators of these names.
     backend_params : mapping, optional
         The parameters of the method, for example ``{"n_bins": 20}`` for HBOS.
     columns : sequence of str, optional
@@ -123,9 +124,9 @@ class StreamingDetector:
 
     Scoring one row costs O(features · log window) with ECOD and COPOD, O(features) with HBOS,
     O(cuts · √features) with LODA, O(trees · log samples) with an isolation forest and
-    O(window · features) with KNN; with an autoencoder it costs O(weights), and a window of an LSTM
-    autoencoder O(window · num_layers · hidden_size²). Each rolling statistic costs O(1) whatever
-    its window.
+    O(window · features) with KNN and LOF; with an autoencoder it costs O(weights), and a window of
+    an LSTM autoencoder O(window · num_layers · hidden_size²). Each rolling statistic costs O(1)
+    whatever its window.
 
     Detectors can be copied and pickled, at any time.
 

@@ -16,6 +16,7 @@
 #include "freshet/backends/hbos.hpp"
 #include "freshet/backends/isolation_forest.hpp"
 #include "freshet/backends/knn.hpp"
+#include "freshet/backends/local_outlier_factor.hpp"
 #include "freshet/backends/loda.hpp"
 #include "freshet/core/concepts.hpp"
 #include "freshet/core/validate.hpp"
@@ -138,6 +139,7 @@ void bind_models(py::module_& module) {
       .def("projections", &projections, "projections(self)\n--\n\n(n_random_cuts, n_features)");
   bind_model<IsolationForest>(module, "IsolationForestModel");
   bind_model<Knn>(module, "KnnModel");
+  bind_model<LocalOutlierFactor>(module, "LocalOutlierFactorModel");
   bind_model<Autoencoder>(module, "AutoencoderModel");
   module.def("backend_names", &backend_names, "backend_names()\n--\n\n");
   module.def("default_parameters", &default_parameters, "backend"_a,

@@ -14,6 +14,7 @@
 #include "freshet/backends/hbos.hpp"
 #include "freshet/backends/isolation_forest.hpp"
 #include "freshet/backends/knn.hpp"
+#include "freshet/backends/local_outlier_factor.hpp"
 #include "freshet/backends/loda.hpp"
 #include "freshet/backends/lstm_autoencoder.hpp"
 #include "freshet/core/error.hpp"
@@ -25,8 +26,8 @@
 namespace freshet {
 
 /// Every backend that a configuration may name. A new one is added here and nowhere else.
-using Backends =
-    std::tuple<Ecod, Copod, Hbos, Loda, IsolationForest, Knn, Autoencoder, LstmAutoencoder>;
+using Backends = std::tuple<Ecod, Copod, Hbos, Loda, IsolationForest, Knn, LocalOutlierFactor,
+                            Autoencoder, LstmAutoencoder>;
 
 /// The identifiers of all backends.
 [[nodiscard]] inline std::vector<std::string> backend_names() {

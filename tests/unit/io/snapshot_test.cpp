@@ -10,7 +10,6 @@
 #include "freshet/backends/ecod.hpp"
 #include "freshet/backends/hbos.hpp"
 #include "freshet/backends/isolation_forest.hpp"
-#include "freshet/backends/knn.hpp"
 #include "freshet/backends/loda.hpp"
 #include "freshet/core/random.hpp"
 #include "freshet/stream/streaming_detector.hpp"
@@ -60,8 +59,7 @@ bool same(const Result& left, const Result& right) {
 }  // namespace
 
 TEMPLATE_TEST_CASE("a detector cut at any row goes on to the bit", "", freshet::Ecod,
-                   freshet::Copod, freshet::Hbos, freshet::Loda, freshet::IsolationForest,
-                   freshet::Knn) {
+                   freshet::Copod, freshet::Hbos, freshet::Loda, freshet::IsolationForest) {
   const Matrix rows = random_rows(150, 11);
   StreamingDetector detector(TestType{}, rich());
   for (std::size_t i = 0; i < rows.n_rows(); ++i) {
@@ -213,7 +211,7 @@ TEST_CASE("damaged bytes are a clear error, never a crash") {
 
 TEMPLATE_TEST_CASE("crafted bytes with a checksum that matches are an error or a detector", "",
                    freshet::Ecod, freshet::Copod, freshet::Hbos, freshet::Loda,
-                   freshet::IsolationForest, freshet::Knn) {
+                   freshet::IsolationForest) {
   using Restored = StreamingDetector<TestType>;
   StreamingConfig config = rich();
   config.retrain = Retrain::background;

@@ -51,6 +51,15 @@ class RowBlocks {
     return lines_[line_of(i, j)].values[i % line_width];
   }
 
+  /// A copy of the rows as a matrix.
+  [[nodiscard]] Matrix rows() const {
+    Matrix rows(n_rows_, n_columns_);
+    for (std::size_t i = 0; i < n_rows_; ++i) {
+      for (std::size_t j = 0; j < n_columns_; ++j) rows(i, j) = (*this)(i, j);
+    }
+    return rows;
+  }
+
   /// The `n_neighbors` rows nearest to `row`; there have to be as many. O(rows · columns) and what
   /// the nearest cost, no allocation.
   [[nodiscard]] Neighbors nearest(RowView row, std::size_t n_neighbors) const noexcept {
@@ -117,13 +126,6 @@ class RowBlocks {
   }
   [[nodiscard]] std::size_t line_of(std::size_t i, std::size_t j) const noexcept {
     return 2 * (i / block_rows * n_columns_ + j) + i % block_rows / line_width;
-  }
-  [[nodiscard]] Matrix rows() const {
-    Matrix rows(n_rows_, n_columns_);
-    for (std::size_t i = 0; i < n_rows_; ++i) {
-      for (std::size_t j = 0; j < n_columns_; ++j) rows(i, j) = (*this)(i, j);
-    }
-    return rows;
   }
 
   void search(RowView row, std::size_t block, std::size_t end, std::size_t excluded,
