@@ -173,7 +173,7 @@ def commands(group=None):
             yield [name]
 
 
-@pytest.mark.parametrize("command", commands(), ids=" ".join)
+@pytest.mark.parametrize("command", list(commands()), ids=" ".join)
 def test_every_command_has_examples_of_itself(command):
     text = run(*command, "--help").stdout
     examples = text.partition("Examples:")[2]

@@ -48,6 +48,29 @@ def test_numbers_and_timestamps_are_found(write, text, columns, values, timestam
 
 
 @pytest.mark.parametrize(
+    ("chosen", "texts", "columns"),
+    [
+        (None, ["kind"], ["a", "b"]),
+        (None, ["kind", "b"], ["a"]),
+        (["b"], ["kind"], ["b"]),
+        ([], ["kind", "a", "b"], []),
+    ],
+)
+def test_columns_can_be_read_as_they_stand_there(write, chosen, texts, columns):
+    path = write("kind,a,b\nred,1,2\n, 3,4\n")
+    series = read_series(path, chosen, texts=texts)
+    # The first column holds texts, but is taken.
+    assert series.timestamps is None
+    assert series.columns == columns
+    cells = {"kind": ["red", ""], "a": ["1", " 3"], "b": ["2", "4"]}
+    assert series.texts == {name: cells[name] for name in texts}
+    numbers = {"a": [1.0, 3.0], "b": [2.0, 4.0]}
+    assert series.values.T.tolist() == [numbers[name] for name in columns]
+    with pytest.raises(DataError, match='has no column "c", only kind, a, b'):
+        read_series(path, texts=["c"])
+
+
+@pytest.mark.parametrize(
     ("options", "columns", "values", "timestamps"),
     [
         ({"columns": ["b", "a"]}, ["b", "a"], [[2, 1]], ["5"]),

@@ -317,6 +317,16 @@ def test_nothing_but_bad_lines_is_an_error():
     assert run("stream", text="\n\n").exit_code == 0
 
 
+@pytest.mark.parametrize("command", ["stream", "detect -"])
+def test_a_closed_standard_input_is_a_message(command):
+    done = subprocess.run(
+        ["bash", "-c", f"'{PROGRAM}' {command} <&-"],
+        check=False, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "freshet: standard input: it is closed\n"
+
+
 def test_the_last_line_needs_no_end():
     assert len(answers(run("stream", text="[1]\n[2]").stdout)) == 2
 

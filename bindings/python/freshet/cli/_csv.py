@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import math
-import sys
 from array import array
 from dataclasses import dataclass, field
 from enum import Enum
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from freshet.cli._input import STANDARD_INPUT, opened
 from freshet.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from typing import BinaryIO
+    from pathlib import Path
 
     import numpy.typing as npt
 
-__all__ = ["AUTOMATIC", "STANDARD_INPUT", "TIMESTAMP_NAMES", "Series", "read_series"]
+__all__ = ["AUTOMATIC", "TIMESTAMP_NAMES", "Series", "read_series"]
 
-#: The path that stands for standard input.
-STANDARD_INPUT: Final = "-"
 #: What columns of timestamps are called, in any case.
 TIMESTAMP_NAMES: Final = frozenset({"timestamp", "time", "date", "datetime"})
 
@@ -93,7 +89,7 @@ def read_series(
         If the file cannot be read.
     """
     name = "standard input" if str(path) == STANDARD_INPUT else str(path)
-    with _open(path) as file:
+    with opened(path) as file:
         records = _records(file, name)
         names = _names(records, name)
         table = _Table(name, names, columns, timestamp_column, list(texts))
@@ -239,15 +235,6 @@ def _number(text: str) -> float | None:
         return None if "_" in text else float(text)
     except ValueError:
         return None
-
-
-@contextlib.contextmanager
-def _open(path: str | Path) -> Iterator[BinaryIO]:
-    if str(path) == STANDARD_INPUT:
-        yield sys.stdin.buffer
-        return
-    with Path(path).open("rb") as file:
-        yield file
 
 
 def _records(file: Iterable[bytes], name: str) -> Iterator[tuple[int, list[str]]]:

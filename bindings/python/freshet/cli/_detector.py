@@ -151,9 +151,11 @@ class DetectorOptions:
             "normalization": None if self.normalization is None else self.normalization.value,
             "seed": self.seed,
         }
+        others = named_values(self.given, "--set")
+        if "columns" in others:
+            raise typer.BadParameter("for columns there is --columns", param_hint="--set")
         return settings_of(
-            named_values(self.given, "--set")
-            | {name: value for name, value in given.items() if value is not None}
+            others | {name: value for name, value in given.items() if value is not None}
         )
 
 

@@ -15,6 +15,7 @@ import typer
 from freshet.cli._config_option import ConfigFile
 from freshet.cli._detector import DetectorOptions, with_detector
 from freshet.cli._errors import FAILURE
+from freshet.cli._input import standard_input
 from freshet.cli._interruption import Interruption, interruption
 from freshet.cli._json_rows import BadLineError, JsonRows, Row
 from freshet.cli._output import replacing
@@ -75,6 +76,7 @@ def stream(
     A bad line is left out, told of on standard error and counted. Ctrl-C ends the program after the
     row at hand, as SIGTERM does.
     """
+    file = standard_input()
     found = _detector(detector, state)
     rows = JsonRows(
         found.columns or detector.names(), list(found.settings["schema"] or ()), timestamp_field
@@ -82,7 +84,7 @@ def stream(
     count = _Count()
     with interruption() as signals:
         try:
-            for row in _rows(sys.stdin.buffer, signals, rows, count):
+            for row in _rows(file, signals, rows, count):
                 _answer(found, rows, row, count, only_anomalies=only_anomalies)
                 if state is not None and count.rows % save_every == 0:
                     _save(found, state)
