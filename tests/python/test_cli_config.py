@@ -197,7 +197,7 @@ def completed(*words, shell="bash"):
     [
         (["freshet", "det"], ["detect"]),
         (["freshet", "detect", "--min"], ["--min-samples"]),
-        (["freshet", "detect", "--backend", "lo"], ["loda"]),
+        (["freshet", "detect", "--backend", "lod"], ["loda"]),
         (["freshet", "evaluate", "-b", "isol"], ["isolation_forest"]),
         (["freshet", "detect", "--format", "js"], ["jsonl"]),
         (["freshet", "train", "--dataset", "nyc"], ["nyc_taxi"]),
