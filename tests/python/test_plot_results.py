@@ -1,6 +1,7 @@
 """freshet.plot and plot_explanation: what is in the pictures."""
 
 import datetime
+import pickle
 import subprocess
 import sys
 
@@ -12,6 +13,7 @@ import pytest
 from freshet.errors import ConfigurationError, DataError, NotReadyError
 from freshet.plotting import draw_explanation
 from freshet_testing import stream
+from IPython.core.formatters import PNGFormatter
 from matplotlib.figure import Figure
 
 N = 300
@@ -160,6 +162,18 @@ def test_nothing_global_changes():
         "assert 'matplotlib.pyplot' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_notebook_shows_it_without_pyplot(verdicts):
+    # What IPython asks of the last value of a cell.
+    formatter = PNGFormatter()
+    assert formatter(freshet.plot(verdicts)).startswith(b"\x89PNG")
+    assert formatter(Figure()) is None
+
+
+def test_a_figure_can_be_pickled(verdicts):
+    figure = pickle.loads(pickle.dumps(freshet.plot(verdicts)))
+    assert figure.axes[0].get_ylabel() == "score"
 
 
 @pytest.mark.parametrize(

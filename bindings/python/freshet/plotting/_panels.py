@@ -27,11 +27,9 @@ MAX_COLUMNS: Final = 8
 
 def new_panels(heights: Sequence[float], title: str) -> tuple[Figure, list[Axes]]:
     """Return a figure with panels of these heights, which nothing but the caller knows."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    from freshet.plotting._figure import ShownFigure
 
-    figure = Figure(figsize=(14.0, 1.2 + 1.3 * sum(heights)), dpi=120, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = ShownFigure(figsize=(14.0, 1.2 + 1.3 * sum(heights)), dpi=120, layout="constrained")
     panels = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights, squeeze=False)
     if title:
         figure.suptitle(title, fontsize=13, x=0.01, ha="left", fontweight="bold")
