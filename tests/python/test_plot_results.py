@@ -71,6 +71,15 @@ def test_a_data_frame_has_names(verdicts, rows, frame):
     assert [axes.get_ylabel() for axes in figure.axes] == ["heat", "load", "score"]
 
 
+@pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
+def test_categories_of_a_data_frame_are_left_out(verdicts, rows, frame):
+    table = frame({"host": ["a"] * N, "heat": rows[:, 0], "up": [True] * N})
+    figure = freshet.plot(verdicts, table)
+    assert [axes.get_ylabel() for axes in figure.axes] == ["heat", "up", "score"]
+    with pytest.raises(DataError, match="host: str, expected a finite number"):
+        freshet.plot(verdicts, table[["host"]])
+
+
 def test_a_series_has_its_name(verdicts, rows):
     figure = freshet.plot(verdicts, pd.Series(rows[:, 0], name="heat"))
     assert figure.axes[0].get_ylabel() == "heat"

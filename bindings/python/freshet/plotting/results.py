@@ -53,7 +53,8 @@ def plot(
         The verdicts of a `StreamingDetector`; an estimator, for the rows it was fitted to; or
         scores, larger being more abnormal, NaN for none.
     values : array of shape (n,) or (n, d), or DataFrame, optional
-        The rows. The first eight columns are drawn, each in a panel of its own.
+        The rows. The first eight columns are drawn, each in a panel of its own; those of a
+        DataFrame that are no numbers are left out.
     timestamps : array or sequence of shape (n,), optional
         Dates or numbers for the horizontal axis. By default the DataFrame's index if it has dates,
         otherwise rows are counted.
@@ -124,6 +125,10 @@ def _table(
     if values is None:
         return np.empty((0, 0)), ()
     names = column_names(values) or columns
+    if hasattr(values, "columns") and names is not None:
+        numbers = [one for one in names if np.asarray(values[one]).dtype.kind in "fiub"]
+        # Categories; where there is nothing else, what follows says so.
+        values, names = (values[numbers], numbers) if numbers else (values, names)
     table = as_matrix(values, None if names is None else list(names))
     if table.ndim == 1:
         table = table[:, np.newaxis]
