@@ -93,6 +93,17 @@ def name_files_by_path():
     index.write(XML / "index.xml")
 
 
+def join_lines():
+    """Join the lines of quotations, which Doxygen keeps: each would become a paragraph."""
+    for path in XML.glob("*freshet*.xml"):
+        page = ElementTree.parse(path)
+        for paragraph in page.iter("para"):
+            paragraph.text = (paragraph.text or "").replace("\n", " ")
+            for part in paragraph:
+                part.tail = (part.tail or "").replace("\n", " ")
+        page.write(path, encoding="utf-8")
+
+
 def list_headers(page):
     """Put the headers of a folder where a page says ``<!-- headers: FOLDER -->``."""
 
@@ -162,5 +173,6 @@ def check_cpp_reference(_, env):
 def setup(app):
     """Sphinx calls this."""
     name_files_by_path()
+    join_lines()
     app.connect("source-read", prepare)
     app.connect("env-check-consistency", check_cpp_reference)
