@@ -36,6 +36,7 @@ class AutoencoderModel {
  public:
   AutoencoderModel() = default;
 
+  /// The width of the rows that it scores.
   [[nodiscard]] std::size_t n_features() const noexcept { return scaler_.n_features(); }
 
   /// The raw score of a row of `n_features()` values: the Euclidean distance of the row, scaled,
@@ -72,8 +73,9 @@ class AutoencoderModel {
   template <class Archive>
   void serialize(Archive& archive);
 
+  /// The largest sizes that are read: beyond them a damaged file would ask for all memory.
   static constexpr std::size_t max_layers = 32;
-  static constexpr std::size_t max_width = 65'536;
+  static constexpr std::size_t max_width = 65'536;  ///< The same, of a layer.
 
  private:
   friend struct Autoencoder;
@@ -111,7 +113,9 @@ class AutoencoderModel {
 /// initial weights, normalization, dropout and optimizer are those of PyOD's; the random numbers
 /// are not, so that scores agree in kind, not in digits.
 struct Autoencoder {
+  /// What training yields.
   using Model = AutoencoderModel;
+  /// The identifier in configurations.
   static constexpr std::string_view name = "autoencoder";
 
   /// Units of the encoder's layers; the decoder has the same in reverse. 1 … 15 layers of 1 … 4096.

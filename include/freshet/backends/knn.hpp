@@ -25,6 +25,7 @@ class KnnModel {
  public:
   KnnModel() = default;
 
+  /// The width of the rows that it scores.
   [[nodiscard]] std::size_t n_features() const noexcept { return rows_.n_columns(); }
 
   /// The raw score of a row of `n_features()` values, at least 0. O(training rows · columns), no
@@ -98,11 +99,14 @@ class KnnModel {
 /// the training data is not its own neighbor in its training score; scored as a new row it finds
 /// itself at a distance of 0.
 struct Knn {
+  /// What training yields.
   using Model = KnnModel;
+  /// The identifier in configurations.
   static constexpr std::string_view name = "knn";
 
   /// How many neighbors: 1 … 1000, and fewer than there are training rows.
   std::size_t n_neighbors = 5;
+  /// Which distance is the score.
   KnnMethod method = KnnMethod::largest;
 
   /// Throws ConfigurationError when a parameter is out of range.

@@ -26,6 +26,7 @@ class LocalOutlierFactorModel {
  public:
   LocalOutlierFactorModel() = default;
 
+  /// The width of the rows that it scores.
   [[nodiscard]] std::size_t n_features() const noexcept { return rows_.n_columns(); }
   /// The neighbors that are looked at: fewer than there are training rows.
   [[nodiscard]] std::size_t n_neighbors() const noexcept { return n_neighbors_; }
@@ -110,7 +111,9 @@ class LocalOutlierFactorModel {
 /// times have a density. A row of the training data is not its own neighbor in its training score;
 /// a new row is held against the densities around the training rows, which it does not change.
 struct LocalOutlierFactor {
+  /// What training yields.
   using Model = LocalOutlierFactorModel;
+  /// The identifier in configurations.
   static constexpr std::string_view name = "local_outlier_factor";
 
   /// How many neighbors: 1 … 1000; all others, where the training rows are fewer.

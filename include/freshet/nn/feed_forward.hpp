@@ -22,6 +22,7 @@ namespace freshet::nn {
 template <class Scalar>
 class FeedForward {
  public:
+  /// Room for what the layers compute.
   using Workspace = detail::Workspace<Scalar>;
 
   FeedForward() = default;
@@ -30,7 +31,9 @@ class FeedForward {
   FeedForward(std::vector<Dense<Scalar>> layers, Activation activation)
       : layers_(std::move(layers)), activation_(activation) {}
 
+  /// The layers, in order.
   [[nodiscard]] std::span<const Dense<Scalar>> layers() const noexcept { return layers_; }
+  /// What comes after every layer but the last.
   [[nodiscard]] Activation activation() const noexcept { return activation_; }
 
   /// What the network makes of rows, each to the bit as if it were alone.

@@ -22,7 +22,7 @@ namespace freshet::nn {
 
 /// What a network of layers has in training besides its sizes.
 struct FeedForwardOptions {
-  Activation activation = Activation::relu;
+  Activation activation = Activation::relu;  ///< After every layer but the last.
   bool batch_norm = true;     ///< Ioffe and Szegedy, "Batch Normalization", ICML 2015.
   double dropout_rate = 0.0;  ///< Srivastava et al., "Dropout", JMLR 2014: 0 <= rate < 1.
 };
@@ -34,7 +34,9 @@ struct FeedForwardOptions {
 template <class Scalar>
 class FeedForwardTraining {
  public:
+  /// How much a batch counts in the means and variances that are kept.
   static constexpr double momentum = 0.1;
+  /// Added to variances before their roots are taken.
   static constexpr double epsilon = 1e-5;
 
   /// Draws the weights as PyOD does: Kaiming's uniform distribution of hidden layers, ±1/√inputs of
@@ -50,12 +52,13 @@ class FeedForwardTraining {
     }
   }
 
-  /// All parameters, and as many blocks of gradients.
+  /// All parameters.
   [[nodiscard]] std::vector<std::span<Scalar>> blocks() noexcept {
     return collected([](Layer& layer) {
       return std::array{layer.linear.values(), std::span(layer.gamma), std::span(layer.beta)};
     });
   }
+  /// The gradients that `gradient` has computed, in blocks as the parameters.
   [[nodiscard]] std::vector<std::span<Scalar>> gradients() noexcept {
     return collected([](Layer& layer) {
       return std::array{std::span<Scalar>(layer.of_linear), std::span(layer.of_gamma),
