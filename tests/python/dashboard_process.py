@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 #: What a test waits for anything, in ms: much more than it takes, for machines that are busy.
-TIMEOUT = 12_000
+TIMEOUT = 30_000
 
 
 @contextlib.contextmanager
@@ -99,3 +99,16 @@ def metric(page: Page, label: str) -> Any:
     """The value of a number at the top."""
     found = page.get_by_test_id("stMetric").filter(has_text=label)
     return found.get_by_test_id("stMetricValue")
+
+
+def click(page: Page, marker: Any) -> None:
+    """Click a marker as people do: when the page is still, and after getting there."""
+    box = None
+    while box is None or box != marker.bounding_box():
+        box = marker.bounding_box()
+        page.wait_for_timeout(500)
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x - 3, y)
+    page.mouse.move(x, y, steps=3)
+    page.locator(".js-plotly-plot .hoverlayer .hovertext").first.wait_for()
+    page.mouse.click(x, y)

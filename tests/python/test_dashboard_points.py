@@ -183,14 +183,14 @@ def named(figure, name):
 def test_the_chart_has_every_anomaly_in_every_lane(colours):
     shown = mixed()
     figure = stream_chart(shown, ("x", "y"), "time", colours, chosen=7)
-    markers = named(figure, ANOMALIES)
-    assert len(markers) == 3  # x, y and the score
-    for trace in markers:
-        assert trace.customdata.tolist() == [7, 10]
+    assert len(named(figure, ANOMALIES)) == 3  # x, y and the score
+    for trace in named(figure, ANOMALIES):
+        assert len(trace.x) == 2
         assert trace.marker.symbol == "x"
-    assert [trace.x.tolist() for trace in named(figure, "chosen row")] == [
-        [shown.times[7].item()]
-    ] * 3 or all(len(trace.x) == 1 for trace in named(figure, "chosen row"))
+    for trace in named(figure, "anomaly to click"):
+        assert trace.customdata.tolist() == [7, 10]
+        assert trace.marker.size == 6  # Or it would be below the line.
+    assert [len(trace.x) for trace in named(figure, "chosen row")] == [1, 1, 1]
     (swaps,) = named(figure, "model swap")
     assert list(swaps.text) == ["version 2 takes over", "version 3 takes over"]
     labels = [shape.label.text for shape in figure.layout.shapes if shape.type == "rect"]
@@ -225,10 +225,13 @@ def test_a_chart_of_very_many_points_is_small_and_has_its_spikes():
     shown.values[777, 0] = 1e6  # No anomaly, but not to be lost.
     figure = stream_chart(shown, ("x",), "time", LIGHT)
     assert len(figure.to_json()) < 1_000_000
-    line, marks = figure.data[0], figure.data[1]
-    assert 777 in line.customdata
-    assert set(anomalous.tolist()) == set(marks.customdata.tolist())
-    assert set(anomalous.tolist()) <= set(line.customdata.tolist())
+    line, marks = (
+        set(((np.asarray(trace.x, "datetime64[us]") - NEW_YEAR) // SECOND).tolist())
+        for trace in figure.data[:2]
+    )
+    assert 777 in line
+    assert set(anomalous.tolist()) == marks
+    assert marks <= line
 
 
 def test_of_too_many_anomalies_none_is_left_out_that_no_other_covers():

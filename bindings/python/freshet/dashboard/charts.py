@@ -63,7 +63,7 @@ def stream_chart(
     Returns
     -------
     plotly.graph_objects.Figure
-        What can be clicked has the row's id as the first of its ``customdata``.
+        What can be clicked, anomalies and model swaps, has the row's id as its ``customdata``.
     """
     x = points.along(axis)
     figure = go.Figure()
@@ -120,25 +120,46 @@ def _draw_line(
     figure.add_trace(
         go.Scatter(
             x=lane.x[where], y=lane.values[where], yaxis=y_axis, name=lane.name, mode="lines",
-            line={"color": lane.colour, "width": 1.2}, customdata=points.ids[where],
+            line={"color": lane.colour, "width": 1.2},
             hovertemplate=f"%{{x}}<br>{_short(lane.name)} %{{y:.6~g}}<extra></extra>",
             connectgaps=False, legendgroup=lane.name, opacity=0.9,
         )
     )  # fmt: skip
+    where_marked = {"x": lane.x[marked], "y": lane.values[marked], "yaxis": y_axis}
     figure.add_trace(
         go.Scatter(
-            x=lane.x[marked], y=lane.values[marked], yaxis=y_axis, name=ANOMALIES, mode="markers",
+            **where_marked,
+            mode="markers",
+            name=ANOMALIES,
             marker={
-                "symbol": "x", "size": 8, "color": colours.anomaly,
+                "symbol": "x",
+                "size": 8,
+                "color": colours.anomaly,
                 "line": {"color": colours.background, "width": 0.5},
             },
-            customdata=points.ids[marked], text=[f"{one:.4g}" for one in points.scores[marked]],
+            hoverinfo="skip",
+            unselected={"marker": {"opacity": 1}},
+            legendgroup=ANOMALIES,
+            showlegend=lane.row == 0,
+        )
+    )
+    # What is hovered and clicked. Above the very middle of a larger marker, the line would be.
+    figure.add_trace(
+        go.Scatter(
+            **where_marked,
+            mode="markers",
+            name="anomaly to click",
+            marker={"size": 6, "opacity": 0},
+            customdata=points.ids[marked],
+            text=[f"{one:.4g}" for one in points.scores[marked]],
             hovertemplate=f"<b>anomaly</b> · %{{x}}<br>{_short(lane.name)} %{{y:.6~g}}, "
             "score %{text}<extra></extra>",
-            selected={"marker": {"opacity": 1}}, unselected={"marker": {"opacity": 1}},
-            legendgroup=ANOMALIES, showlegend=lane.row == 0,
+            selected={"marker": {"opacity": 0}},
+            unselected={"marker": {"opacity": 0}},
+            legendgroup=ANOMALIES,
+            showlegend=False,
         )
-    )  # fmt: skip
+    )
     position = None if chosen is None else points.position(chosen)
     if position is not None:
         figure.add_trace(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import streamlit as st
 
@@ -16,6 +16,8 @@ from freshet.dashboard.sentences import plain
 from freshet.dashboard.sources import open_source
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from freshet.dashboard.points import Axis, Points
     from freshet.dashboard.problems import Problem
     from freshet.dashboard.sources.source import Feed, Source, StreamName
@@ -42,6 +44,17 @@ class _SharedFeed:
         return self._feed.points
 
 
+class _Shown(NamedTuple):
+    """What the page shows, to be compared with what there is later."""
+
+    source: Source
+    feed: _SharedFeed
+    points: Points
+    problem: Problem | None
+    names: list[str]
+    read_streams: Callable[[], list[StreamName]]
+
+
 @st.cache_resource(show_spinner=False, max_entries=8)
 def _source(options: Options, detector: DetectorOptions) -> Source:
     return open_source(options, detector)
@@ -65,7 +78,8 @@ def _show(options: Options, place: str) -> None:
     source = _source(options, detector)
     with top:
         st.caption(f"Source: {plain(source.name)}")
-        stream = controls.ask_stream(_streams(options, detector))
+        streams = _streams(options, detector)
+        stream = controls.ask_stream(streams)
     if stream is None:
         states.show_no_streams(place)
         _retry()
@@ -89,7 +103,9 @@ def _show(options: Options, place: str) -> None:
         _view(source, stream, detector, in_view, columns, axis)
     if interval is not None:
         due = time.monotonic() + interval / 2
-        st.fragment(_watch, run_every=interval)(source, feed, points, problem, due)
+        names = [one.name for one in streams]
+        shown = _Shown(source, feed, points, problem, names, lambda: _streams(options, detector))
+        st.fragment(_watch, run_every=interval)(shown, due)
 
 
 @st.fragment
@@ -125,14 +141,15 @@ def _look(feed: _SharedFeed, source: Source) -> tuple[Points, Problem | None]:
         return feed.points, problem
 
 
-def _watch(
-    source: Source, feed: _SharedFeed, shown: Points, problem: Problem | None, due: float
-) -> None:
+def _watch(shown: _Shown, due: float) -> None:
     """Run the page again when there is something else to show, and only then."""
     # Not in the run that has just shown it.
     if time.monotonic() >= due:
-        points, now = _look(feed, source)
-        if points is not shown or now != problem:
+        points, problem = _look(shown.feed, shown.source)
+        is_same = points is shown.points and problem == shown.problem
+        if not is_same or (
+            problem is None and [one.name for one in shown.read_streams()] != shown.names
+        ):
             st.rerun()
 
 

@@ -117,7 +117,7 @@ def show_anomaly(
         chosen = None
     options = found if chosen is None or chosen in found else [chosen, *found]
     if not options:
-        st.caption("No anomaly is in view. Click any point of the chart, or a row of the table.")
+        st.caption("No anomaly is in view. Tick any row of the table.")
         return
     st.session_state[_PICKER] = chosen
     st.selectbox(
