@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 from freshet import datasets
+from freshet.dashboard.sources.verdicts import VerdictSource, holds_verdicts
 from freshet.demo import __main__ as demo
 from freshet.demo import evaluation, pipeline, report
 
@@ -66,6 +67,43 @@ def test_two_runs_agree_in_everything_but_time(capsys, tmp_path):
         for measured in ("seconds", "points_per_second", "process_latency_us"):
             del run[measured]
     assert runs[0] == runs[1]
+
+
+def test_the_verdicts_are_left_for_the_dashboard(simulated, capsys, monkeypatch):
+    # pytest's standard input and output are no terminals.
+    monkeypatch.setattr(demo, "_show", lambda _: pytest.fail("nobody looks"))
+    assert demo.main([]) == 0
+    assert "demo-output/nyc_taxi.csv" in capsys.readouterr().out
+    path = simulated / "demo-output" / "nyc_taxi.csv"
+    assert holds_verdicts(path)
+    shown = VerdictSource(path).feed("nyc_taxi", 100_000).points
+    assert shown.columns == ("rides",)
+    assert len(shown) == 10_320
+    assert shown.n_anomalies > 0
+    assert len(shown.swaps()) == 26
+    assert np.flatnonzero(shown.is_scored)[0] == 4 * pipeline.ROWS_PER_WEEK
+    assert shown.clock is not None
+
+
+@pytest.mark.parametrize(
+    ("terminal", "variable", "options", "is_shown"),
+    [
+        (True, "", [], True),
+        (True, "", ["--no-dashboard"], False),
+        (True, "true", [], False),
+        (False, "", [], False),
+    ],
+)
+def test_the_dashboard_opens_for_people_only(
+    simulated, monkeypatch, terminal, variable, options, is_shown
+):
+    shown = []
+    monkeypatch.setattr(demo, "_show", shown.append)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: terminal, raising=False)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: terminal, raising=False)
+    monkeypatch.setenv("CI", variable)
+    assert demo.main(options) == 0
+    assert bool(shown) == is_shown
 
 
 def test_a_simulation_says_so_everywhere(simulated, capsys):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 from contextlib import contextmanager
@@ -64,13 +65,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
         evaluation=evaluation.evaluate(dataset, run),
         seconds=seconds,
     )
+    verdicts = options.out.with_suffix(".csv")
+    report.write_verdicts(result, verdicts)
     report.to_figure(result).savefig(options.out)
     picture = str(options.out)
     if options.json:
         print(json.dumps(report.to_dict(result, picture), indent=2, allow_nan=False))
     else:
         print(report.to_text(result, picture))
+        print(f"verdicts      {verdicts}")
+        if _is_watched() and not options.no_dashboard:
+            _show(verdicts)
     return 0
+
+
+def _is_watched() -> bool:
+    """Whether a person sits in front of it."""
+    has_terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    return has_terminal and os.environ.get("CI", "") in ("", "false", "0")
+
+
+def _show(verdicts: Path) -> None:
+    """Show the verdicts in a browser until the person has seen enough."""
+    try:
+        from freshet.dashboard.options import Options
+        from freshet.dashboard.running import run
+    except ImportError:
+        print("(pip install 'freshet[dashboard]' shows them in a browser)")
+        return
+    print("\nThe dashboard opens in your browser; Ctrl+C ends it.")
+    run(Options(file=str(verdicts)), host="127.0.0.1", port=0, api_key=None, has_browser=True)
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -112,6 +136,11 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "demo-output/nyc_taxi_lstm.png)",
     )
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    parser.add_argument(
+        "--no-dashboard",
+        action="store_true",
+        help="do not open the dashboard, which otherwise a run in a terminal ends with",
+    )
     options = parser.parse_args(arguments)
     if options.seed < 0:
         parser.error("--seed must not be negative")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,6 +13,8 @@ from freshet.demo import pipeline
 from freshet.plotting import StreamPicture, draw_stream
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy.typing as npt
     from matplotlib.figure import Figure
 
@@ -141,6 +145,25 @@ def to_dict(report: Report, picture: str) -> dict[str, Any]:
         "plot": picture,
         "bundle": run.bundle,
     }
+
+
+def write_verdicts(report: Report, path: Path) -> None:
+    """Write a line for every point: what ``freshet dashboard`` shows."""
+    dataset, run = report.dataset, report.run
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("timestamp", "rides", "score", "threshold", "is_anomaly", "model_version"))
+        for row in zip(
+            np.datetime_as_string(dataset.timestamps, unit="s").tolist(),
+            dataset.values.tolist(),
+            # Nothing stands for a score in cold start.
+            ("" if np.isnan(one) else one for one in run.scores.tolist()),
+            itertools.repeat(run.threshold),
+            run.is_anomaly.tolist(),
+            run.model_versions.tolist(),
+            strict=False,
+        ):
+            writer.writerow(row)
 
 
 def to_figure(report: Report) -> Figure:
