@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
+from pyod.models.cblof import CBLOF
 from pyod.models.copod import COPOD
 from pyod.models.ecod import ECOD
 from pyod.models.hbos import HBOS
@@ -35,6 +36,7 @@ DETECTORS: dict[str, Callable[[], Detector]] = {
     "isolation_forest": IForest,
     "knn": KNN,
     "local_outlier_factor": LOF,
+    "cblof": lambda: CBLOF(random_state=0),
 }
 
 

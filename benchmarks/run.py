@@ -40,6 +40,7 @@ BACKENDS = {
     "isolation_forest": "IsolationForest",
     "knn": "Knn",
     "local_outlier_factor": "LocalOutlierFactor",
+    "cblof": "Cblof",
 }
 
 
@@ -178,6 +179,7 @@ def figures() -> list[Figure]:
         "isolation_forest": (None, None),
         "knn": (None, None),
         "local_outlier_factor": (None, None),
+        "cblof": (None, None),
     }
     for name, (at_most, at_least) in limits.items():
         add(f"score/{name}", "ns", functools.partial(score, backend=name), at_most=at_most)

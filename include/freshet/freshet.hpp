@@ -6,6 +6,7 @@
 /// `backends/lstm_autoencoder.hpp`) are included where they are used.
 
 #include "freshet/backends/bin_count.hpp"
+#include "freshet/backends/cblof.hpp"
 #include "freshet/backends/copod.hpp"
 #include "freshet/backends/dtype.hpp"
 #include "freshet/backends/ecod.hpp"

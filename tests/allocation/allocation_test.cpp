@@ -2,6 +2,7 @@
 #include <vector>
 
 #include "counter.hpp"
+#include "freshet/backends/cblof.hpp"
 #include "freshet/backends/copod.hpp"
 #include "freshet/backends/ecod.hpp"
 #include "freshet/backends/hbos.hpp"
@@ -17,7 +18,7 @@ using freshet::test::n_allocations;
 
 TEMPLATE_TEST_CASE("scoring allocates nothing once there is a model", "", freshet::Ecod,
                    freshet::Copod, freshet::Hbos, freshet::Loda, freshet::IsolationForest,
-                   freshet::Knn, freshet::LocalOutlierFactor) {
+                   freshet::Knn, freshet::LocalOutlierFactor, freshet::Cblof) {
   freshet::StreamingConfig config{.n_features = 5, .min_samples = 50, .retrain_interval = 100};
   config.window_size = 200;
   config.rolling_windows = {5, 10, 20};

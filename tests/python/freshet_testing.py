@@ -74,5 +74,6 @@ BACKENDS: list[tuple[str, dict[str, Any]]] = [
     ("isolation_forest", {"n_estimators": 30, "max_features": 0.7}),
     ("knn", {"n_neighbors": 3, "method": "mean"}),
     ("local_outlier_factor", {"n_neighbors": 7}),
+    ("cblof", {"n_clusters": 4, "use_weights": True}),
     ("autoencoder", {"hidden_neuron_list": [8, 3], "epoch_num": 2}),
 ]

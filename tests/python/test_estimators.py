@@ -31,6 +31,7 @@ ESTIMATORS: list[tuple[Any, dict[str, Any]]] = [
     (freshet.KNN, {}),
     (freshet.KNN, {"n_neighbors": 4, "method": "median"}),
     (freshet.LOF, {"n_neighbors": 9}),
+    (freshet.CBLOF, {"random_state": 3}),
     (freshet.AutoEncoder, {"epoch_num": 2}),
     (freshet.AutoEncoder, {"hidden_neuron_list": [4], "hidden_activation_name": "tanh"}),
 ]
@@ -98,7 +99,14 @@ def test_before_fit(cls: Any, params: dict[str, Any]) -> None:
         with pytest.raises(freshet.NotReadyError) as caught:
             method(ROWS)
         assert caught.value.id == "not_ready"
-    for name in ("decision_scores_", "threshold_", "labels_", "hist_", "projections_"):
+    for name in (
+        "decision_scores_",
+        "threshold_",
+        "labels_",
+        "hist_",
+        "projections_",
+        "cluster_centers_",
+    ):
         assert not hasattr(detector, name)
 
 
@@ -145,6 +153,10 @@ def test_parameters(cls: Any, params: dict[str, Any]) -> None:
         (freshet.KNN, {"n_neighbors": 2.5}, "n_neighbors"),
         (freshet.KNN, {"method": "smallest"}, "method"),
         (freshet.LOF, {"n_neighbors": 0}, "n_neighbors"),
+        (freshet.CBLOF, {"n_clusters": 0}, "n_clusters"),
+        (freshet.CBLOF, {"alpha": 1.0}, "alpha"),
+        (freshet.CBLOF, {"beta": 1}, "beta"),
+        (freshet.CBLOF, {"use_weights": 1}, "use_weights"),
         (freshet.AutoEncoder, {"hidden_neuron_list": []}, "hidden_neuron_list"),
         (freshet.AutoEncoder, {"hidden_neuron_list": "64"}, "hidden_neuron_list"),
         (freshet.AutoEncoder, {"hidden_activation_name": "softmax"}, "hidden_activation_name"),
@@ -169,7 +181,7 @@ def test_parameters_out_of_range(cls: Any, params: dict[str, Any], field: str) -
     np.testing.assert_array_equal(detector.decision_function(ROWS), scores)
 
 
-@pytest.mark.parametrize("cls", [freshet.LODA, freshet.IForest])
+@pytest.mark.parametrize("cls", [freshet.LODA, freshet.IForest, freshet.CBLOF])
 @pytest.mark.parametrize("random_state", [-1, "seed", 2.5, np.random.default_rng(0)])
 def test_random_state_out_of_range(cls: Any, random_state: Any) -> None:
     with pytest.raises(freshet.ConfigurationError) as caught:
@@ -321,7 +333,7 @@ def test_backends_are_those_of_the_registry() -> None:
         assert one.name
         assert one.description
         assert one.best_for
-        assert one.category in {"fast", "ensemble", "distance", "deep_learning"}
+        assert one.category in {"fast", "ensemble", "distance", "clustering", "deep_learning"}
         assert one.speed in {"very_fast", "fast", "medium", "slow"}
         assert one.memory in {"low", "medium", "high"}
         assert not one.is_legacy

@@ -17,6 +17,7 @@ import pytest
 
 FOLDER = Path(freshet.__file__).parent
 MODULES = [
+    "cblof",
     "autoencoder",
     "catalog",
     "errors",
@@ -93,6 +94,7 @@ def test_parameters_are_documented() -> None:
         freshet.IForest,
         freshet.KNN,
         freshet.LOF,
+        freshet.CBLOF,
         freshet.AutoEncoder,
         freshet.RollingFeatures,
     ):
@@ -111,6 +113,7 @@ def test_algorithms_name_their_source() -> None:
     assert "Aggarwal" in (freshet.AutoEncoder.__doc__ or "")
     assert "SIGMOD 2000" in (freshet.KNN.__doc__ or "")
     assert "SIGMOD 2000" in (freshet.LOF.__doc__ or "")
+    assert "Letters 24, 2003" in (freshet.CBLOF.__doc__ or "")
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -32,6 +32,7 @@ ESTIMATORS: list[Any] = [
     freshet.IForest,
     freshet.KNN,
     freshet.LOF,
+    freshet.CBLOF,
     freshet.AutoEncoder,
 ]
 backend_names = st.sampled_from([one._backend for one in ESTIMATORS])

@@ -25,6 +25,7 @@ ESTIMATORS = {
     "isolation_forest": lambda: freshet.IForest(random_state=0),
     "knn": freshet.KNN,
     "local_outlier_factor": freshet.LOF,
+    "cblof": lambda: freshet.CBLOF(random_state=0),
     "autoencoder": lambda: freshet.AutoEncoder(epoch_num=100, random_state=0),
 }
 

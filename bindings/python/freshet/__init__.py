@@ -8,6 +8,8 @@ Tables
     PyOD convention.
     `ECOD`, `COPOD`, `HBOS`, `LODA`, `IForest`, `KNN` and `LOF` in the scikit-learn and PyOD
     convention.
+    `ECOD`, `COPOD`, `HBOS`, `LODA`, `IForest`, `KNN`, `LOF` and `CBLOF` in the scikit-learn and
+    PyOD convention.
 Windows
     `LSTMAutoencoder`, in the same convention, with bundles and PyTorch's files.
 Parts
@@ -38,6 +40,7 @@ from freshet.errors import (
 from freshet._core import Result, Score, TrainedModel, Training, __version__  # isort: skip
 from freshet.autoencoder import AutoEncoder
 from freshet.catalog import Backend, backends
+from freshet.cblof import CBLOF
 from freshet.encoder import Encoder
 from freshet.estimators import COPOD, ECOD, HBOS, LODA
 from freshet.features import RollingFeatures
@@ -50,6 +53,7 @@ from freshet.results import Explanation, ResultBatch, Stats
 from freshet.streaming import StreamingDetector
 
 __all__ = [
+    "CBLOF",
     "COPOD",
     "ECOD",
     "HBOS",

@@ -131,6 +131,15 @@ def backends() -> list[Backend]:
             best_for="groups of different density; few columns of one unit",
         ),
         _backend(
+            "cblof",
+            "CBLOF",
+            "How far a row is from the center of the nearest large cluster",
+            category="clustering",
+            speed="very_fast",
+            memory="low",
+            best_for="a few round groups of normal rows, columns of one unit",
+        ),
+        _backend(
             "autoencoder",
             "Autoencoder",
             "How badly a network that has learnt the usual rows reconstructs a row",

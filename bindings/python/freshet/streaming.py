@@ -35,6 +35,7 @@ Backend: TypeAlias = Literal[
     "isolation_forest",
     "knn",
     "local_outlier_factor",
+    "cblof",
     "autoencoder",
     "lstm_autoencoder",
 ]
@@ -55,9 +56,8 @@ class StreamingDetector:
     Parameters
     ----------
     backend : str, default "ecod"
-        The detection method: "ecod", "copod", "hbos", "loda", "isolation_forest", "knn",
-        "local_outlier_factor", "autoencoder" or "lstm_autoencoder"; see `freshet.backends` and the
-        estimators of these names.
+        The detection method: one of the identifiers that `freshet.backends` lists; each has an
+        estimator, which says more.
     backend_params : mapping, optional
         The parameters of the method, for example ``{"n_bins": 20}`` for HBOS.
     columns : sequence of str, optional
@@ -122,11 +122,8 @@ class StreamingDetector:
     which the threads get hold of the detector. A call releases the GIL while it computes, except
     `process` for the few microseconds that scoring a single row takes.
 
-    Scoring one row costs O(features · log window) with ECOD and COPOD, O(features) with HBOS,
-    O(cuts · √features) with LODA, O(trees · log samples) with an isolation forest and
-    O(window · features) with KNN and LOF; with an autoencoder it costs O(weights), and a window of
-    an LSTM autoencoder O(window · num_layers · hidden_size²). Each rolling statistic costs O(1)
-    whatever its window.
+    Scoring one row costs what the method's estimator says, O(features · log window) with ECOD. Each
+    rolling statistic costs O(1) whatever its window.
 
     Detectors can be copied and pickled, at any time.
 

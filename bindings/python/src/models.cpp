@@ -11,6 +11,7 @@
 
 #include "bind.hpp"
 #include "freshet/backends/autoencoder.hpp"
+#include "freshet/backends/cblof.hpp"
 #include "freshet/backends/copod.hpp"
 #include "freshet/backends/ecod.hpp"
 #include "freshet/backends/hbos.hpp"
@@ -93,14 +94,16 @@ py::class_<typename B::Model> bind_model(py::module_& module, const char* class_
       .def(py::pickle(&to_bytes<M>, &from_bytes<M>));
 }
 
-LodaModel fit_projections(const py::dict& parameters, const Doubles& rows,
-                          const Doubles& projections, const Names& names) {
-  const Loda backend = read_backend<Loda>(parameters);
+// With what is drawn from the seed otherwise: projections, centers.
+template <Backend B>
+typename B::Model fit_given(const py::dict& parameters, const Doubles& rows, const Doubles& given,
+                            const Names& names) {
+  const auto backend = read_backend<B>(parameters);
   const ReadMatrix read(rows);
-  const ReadMatrix read_projections(projections);
+  const ReadMatrix read_given(given);
   const py::gil_scoped_release release;
   require_columns(read.view(), std::max<std::size_t>(read.view().n_columns(), 1), names);
-  return backend.fit(read.view(), read_projections.view());
+  return backend.fit(read.view(), read_given.view());
 }
 
 py::list densities(const HbosModel& model) {
@@ -115,8 +118,7 @@ py::list bin_edges(const HbosModel& model) {
   return all;
 }
 
-Doubles projections(const LodaModel& model) {
-  const Matrix matrix = model.projections();
+Doubles copy_of(const Matrix& matrix) {
   return Doubles({matrix.n_rows(), matrix.n_columns()}, matrix.view().data());
 }
 
@@ -133,13 +135,31 @@ void bind_models(py::module_& module) {
       .def("densities", &densities, "densities(self)\n--\n\nOf every column the bins' densities.")
       .def("bin_edges", &bin_edges, "bin_edges(self)\n--\n\nOf every column the bins' edges.");
   bind_model<Loda>(module, "LodaModel")
-      .def_static("fit_projections", &fit_projections, "parameters"_a, "rows"_a, "projections"_a,
+      .def_static("fit_projections", &fit_given<Loda>, "parameters"_a, "rows"_a, "projections"_a,
                   "names"_a = py::none(),
                   "fit_projections(parameters, rows, projections, names=None)\n--\n\n")
-      .def("projections", &projections, "projections(self)\n--\n\n(n_random_cuts, n_features)");
+      .def(
+          "projections", [](const LodaModel& model) { return copy_of(model.projections()); },
+          "projections(self)\n--\n\n(n_random_cuts, n_features)");
   bind_model<IsolationForest>(module, "IsolationForestModel");
   bind_model<Knn>(module, "KnnModel");
   bind_model<LocalOutlierFactor>(module, "LocalOutlierFactorModel");
+  bind_model<Cblof>(module, "CblofModel")
+      .def_static("fit_centers", &fit_given<Cblof>, "parameters"_a, "rows"_a, "centers"_a,
+                  "names"_a = py::none(),
+                  "fit_centers(parameters, rows, centers, names=None)\n--\n\n")
+      .def(
+          "centers", [](const CblofModel& model) { return copy_of(model.centers()); },
+          "centers(self)\n--\n\n(n_clusters, n_features), the largest cluster first.")
+      .def(
+          "cluster_sizes",
+          [](const CblofModel& model) {
+            const auto sizes = model.cluster_sizes();
+            return std::vector<std::size_t>(sizes.begin(), sizes.end());
+          },
+          "cluster_sizes(self)\n--\n\nThe training rows of each cluster.")
+      .def_property_readonly("n_large_clusters", &CblofModel::n_large_clusters,
+                             "The first so many clusters are large.");
   bind_model<Autoencoder>(module, "AutoencoderModel");
   module.def("backend_names", &backend_names, "backend_names()\n--\n\n");
   module.def("default_parameters", &default_parameters, "backend"_a,

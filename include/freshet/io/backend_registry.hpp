@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "freshet/backends/autoencoder.hpp"
+#include "freshet/backends/cblof.hpp"
 #include "freshet/backends/copod.hpp"
 #include "freshet/backends/ecod.hpp"
 #include "freshet/backends/hbos.hpp"
@@ -27,7 +28,7 @@ namespace freshet {
 
 /// Every backend that a configuration may name. A new one is added here and nowhere else.
 using Backends = std::tuple<Ecod, Copod, Hbos, Loda, IsolationForest, Knn, LocalOutlierFactor,
-                            Autoencoder, LstmAutoencoder>;
+                            Cblof, Autoencoder, LstmAutoencoder>;
 
 /// The identifiers of all backends.
 [[nodiscard]] inline std::vector<std::string> backend_names() {

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <string>
 
@@ -53,39 +54,64 @@ class Neighbors {
   /// None found.
   void forget() noexcept {
     // What is never found, since all rows are farther than any number tells, is the first row.
-    std::fill_n(squared_distances_.begin(), size_, largest_squared_distance);
-    std::fill_n(indices_.begin(), size_, 0U);
+    squared_distances_[0] = -1.0;
+    std::fill_n(squared_distances_.begin() + 1, size_ + slack, largest_squared_distance);
+    std::fill_n(indices_.begin(), size_ + 1 + slack, 0);
   }
 
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   /// A row's place in the training data.
-  [[nodiscard]] std::size_t index(std::size_t i) const noexcept { return indices_[i]; }
-  [[nodiscard]] double squared_distance(std::size_t i) const noexcept {
-    return squared_distances_[i];
+  [[nodiscard]] std::size_t index(std::size_t i) const noexcept {
+    return static_cast<std::size_t>(indices_[i + 1]);
   }
   [[nodiscard]] double distance(std::size_t i) const noexcept {
-    return std::sqrt(squared_distances_[i]);
+    return std::sqrt(squared_distance(i));
+  }
+  [[nodiscard]] double squared_distance(std::size_t i) const noexcept {
+    return squared_distances_[i + 1];
   }
   /// What a row has to be nearer than.
-  [[nodiscard]] double largest_squared() const noexcept { return squared_distances_[size_ - 1]; }
+  [[nodiscard]] double largest_squared() const noexcept { return squared_distances_[size_]; }
 
-  /// Takes a row in if it is nearer than one of those found. O(size).
-  void offer(double squared_distance, std::uint32_t index) noexcept {
+  /// Takes a row in if it is nearer than one of those found. O(size), a register of them at a time:
+  /// each stays, or moves by one, or gives way to the new one, without a branch to predict.
+  template <class Register>
+  [[gnu::always_inline]] void offer(double squared_distance, std::size_t index) noexcept {
+    using Values = typename Register::Values;
+    using Flags = typename Register::Flags;
+    constexpr std::size_t width = sizeof(Values) / sizeof(double);
+    static_assert(width <= slack + 1);
     if (!(squared_distance < largest_squared())) return;
-    std::size_t place = size_ - 1;
-    for (; place > 0 && squared_distance < squared_distances_[place - 1]; --place) {
-      squared_distances_[place] = squared_distances_[place - 1];
-      indices_[place] = indices_[place - 1];
+    const Values new_value = Values{} + squared_distance;
+    const Flags new_index = Flags{} + static_cast<std::int64_t>(index);
+    for (std::size_t end = (size_ + width - 1) / width * width; end > 0; end -= width) {
+      double* const values = squared_distances_.data() + end - width;
+      std::int64_t* const indices = indices_.data() + end - width;
+      Values value;
+      Values value_before;
+      Flags index_here;
+      Flags index_before;
+      std::memcpy(&value, values + 1, sizeof value);
+      std::memcpy(&value_before, values, sizeof value);
+      std::memcpy(&index_here, indices + 1, sizeof index_here);
+      std::memcpy(&index_before, indices, sizeof index_here);
+      const Flags stays = value <= squared_distance;
+      const Flags is_place = value_before <= squared_distance;
+      value = stays ? value : (is_place ? new_value : value_before);
+      index_here = stays ? index_here : (is_place ? new_index : index_before);
+      std::memcpy(values + 1, &value, sizeof value);
+      std::memcpy(indices + 1, &index_here, sizeof index_here);
     }
-    squared_distances_[place] = squared_distance;
-    indices_[place] = index;
   }
 
  private:
+  static constexpr std::size_t slack = 3;  // of the last register
+
   std::size_t size_;
-  // Only what is used is ever written: it is a long way through all of it.
-  std::array<double, max_neighbors> squared_distances_;
-  std::array<std::uint32_t, max_neighbors> indices_;
+  // The first of either stands before the nearest row. Only what is used is ever written: it is a
+  // long way through all of it.
+  std::array<double, max_neighbors + 1 + slack> squared_distances_;
+  std::array<std::int64_t, max_neighbors + 1 + slack> indices_;
 };
 
 /// Adds to `shares` what each column has of `amount`, in proportion to the squared differences of

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cassert>
 #include <cmath>
 #include <cstddef>
@@ -73,7 +74,7 @@ class RowBlocks {
   /// @param rows  the same rows once more
   template <class Use>
   void each_row_and_nearest(MatrixView rows, std::size_t n_neighbors, const Use& use) const {
-    // Some rows against some blocks, so that both stay in the nearest cache.
+    // Some rows against some blocks at a time, so that both stay in the nearest cache.
     constexpr std::size_t rows_at_a_time = 32;
     constexpr std::size_t lines_at_a_time = 512;
     const std::size_t step = std::max<std::size_t>(lines_at_a_time / (2 * n_columns_), 1);
@@ -115,10 +116,12 @@ class RowBlocks {
   struct Register16 {
     using Values [[gnu::vector_size(16)]] = double;
     using Flags [[gnu::vector_size(16)]] = std::int64_t;
+    static constexpr Flags bits = {1, 2};
   };
   struct Register32 {
     using Values [[gnu::vector_size(32)]] = double;
     using Flags [[gnu::vector_size(32)]] = std::int64_t;
+    static constexpr Flags bits = {1, 2, 4, 8};
   };
 
   [[nodiscard]] std::size_t n_blocks() const noexcept {
@@ -154,6 +157,7 @@ class RowBlocks {
   [[gnu::always_inline]] void scan(RowView row, std::size_t block, std::size_t end,
                                    std::size_t excluded, Neighbors& found) const noexcept {
     using Values = typename Register::Values;
+    using Flags = typename Register::Flags;
     constexpr std::size_t width = sizeof(Values) / sizeof(double);
     for (std::size_t first = block * block_rows; first < end * block_rows; first += 4 * width) {
       const double* side_by_side = &lines_[line_of(first, 0)].values[first % line_width];
@@ -169,25 +173,30 @@ class RowBlocks {
         side_by_side += block_rows;
       }
       const double limit = found.largest_squared();
-      if (!any<Register>((sums[0] < limit) | (sums[1] < limit) | (sums[2] < limit) |
-                         (sums[3] < limit))) [[likely]] {
+      // Of each nearer row its own bit.
+      Flags flags = (sums[0] < limit) & Register::bits;
+      flags |= (sums[1] < limit) & (Register::bits << width);
+      flags |= (sums[2] < limit) & (Register::bits << 2 * width);
+      flags |= (sums[3] < limit) & (Register::bits << 3 * width);
+      std::uint64_t nearer = joined<Register>(flags);
+      if (nearer == 0) [[likely]]
         continue;
-      }
       double squared[4 * width];
       std::memcpy(squared, sums, sizeof squared);
-      for (std::size_t i = 0; i < 4 * width; ++i) {
-        if (first + i == excluded) continue;
-        found.offer(squared[i], static_cast<std::uint32_t>(first + i));
+      for (; nearer != 0; nearer &= nearer - 1) {
+        const auto i = static_cast<std::size_t>(std::countr_zero(nearer));
+        if (first + i != excluded) found.offer<Register>(squared[i], first + i);
       }
     }
   }
 
   template <class Register>
-  [[gnu::always_inline]] static bool any(const typename Register::Flags& flags) noexcept {
+  [[gnu::always_inline]] static std::uint64_t joined(
+      const typename Register::Flags& flags) noexcept {
     if constexpr (sizeof(flags) == 32) {
-      return (flags[0] | flags[1] | flags[2] | flags[3]) != 0;
+      return static_cast<std::uint64_t>(flags[0] | flags[1] | flags[2] | flags[3]);
     } else {
-      return (flags[0] | flags[1]) != 0;
+      return static_cast<std::uint64_t>(flags[0] | flags[1]);
     }
   }
 
