@@ -28,5 +28,6 @@ BENCHMARK_TEMPLATE(fit, freshet::LocalOutlierFactor)
     ->Arg(80)
     ->Unit(benchmark::kMicrosecond);
 BENCHMARK_TEMPLATE(fit, freshet::Cblof)->Arg(5)->Arg(80)->Unit(benchmark::kMicrosecond);
+BENCHMARK_TEMPLATE(fit, freshet::Mcd)->Arg(5)->Arg(80)->Unit(benchmark::kMicrosecond);
 
 }  // namespace

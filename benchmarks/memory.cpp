@@ -128,6 +128,7 @@ int main() {
   report["knn"] = of_backend<freshet::Knn>();
   report["local_outlier_factor"] = of_backend<freshet::LocalOutlierFactor>();
   report["cblof"] = of_backend<freshet::Cblof>();
+  report["mcd"] = of_backend<freshet::Mcd>();
   std::cout << report.dump(2) << '\n';
   return 0;
 }

@@ -22,6 +22,7 @@ from pyod.models.iforest import IForest
 from pyod.models.knn import KNN
 from pyod.models.loda import LODA
 from pyod.models.lof import LOF
+from pyod.models.mcd import MCD
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +38,7 @@ DETECTORS: dict[str, Callable[[], Detector]] = {
     "knn": KNN,
     "local_outlier_factor": LOF,
     "cblof": lambda: CBLOF(random_state=0),
+    "mcd": MCD,
 }
 
 

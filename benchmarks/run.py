@@ -41,6 +41,7 @@ BACKENDS = {
     "knn": "Knn",
     "local_outlier_factor": "LocalOutlierFactor",
     "cblof": "Cblof",
+    "mcd": "Mcd",
 }
 
 
@@ -180,6 +181,7 @@ def figures() -> list[Figure]:
         "knn": (None, None),
         "local_outlier_factor": (None, None),
         "cblof": (None, None),
+        "mcd": (None, None),
     }
     for name, (at_most, at_least) in limits.items():
         add(f"score/{name}", "ns", functools.partial(score, backend=name), at_most=at_most)

@@ -37,5 +37,6 @@ BENCHMARK_TEMPLATE(score, freshet::IsolationForest)->Arg(5)->Arg(80);
 BENCHMARK_TEMPLATE(score, freshet::Knn)->Arg(5)->Arg(80);
 BENCHMARK_TEMPLATE(score, freshet::LocalOutlierFactor)->Arg(5)->Arg(80);
 BENCHMARK_TEMPLATE(score, freshet::Cblof)->Arg(5)->Arg(80);
+BENCHMARK_TEMPLATE(score, freshet::Mcd)->Arg(5)->Arg(80);
 
 }  // namespace

@@ -16,6 +16,7 @@
 #include "freshet/backends/knn_method.hpp"
 #include "freshet/backends/local_outlier_factor.hpp"
 #include "freshet/backends/loda.hpp"
+#include "freshet/backends/mcd.hpp"
 #include "freshet/backends/variant.hpp"
 #include "freshet/core/columns.hpp"
 #include "freshet/core/concepts.hpp"

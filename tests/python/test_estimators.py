@@ -28,6 +28,8 @@ ESTIMATORS: list[tuple[Any, dict[str, Any]]] = [
     (freshet.LODA, {"random_state": 3, "variant": "paper", "n_bins": "auto"}),
     (freshet.IForest, {"random_state": 3}),
     (freshet.IForest, {"random_state": 3, "max_samples": 0.5, "max_features": 0.6}),
+    (freshet.MCD, {"random_state": 3}),
+    (freshet.MCD, {"random_state": 3, "support_fraction": 0.9, "store_precision": False}),
     (freshet.KNN, {}),
     (freshet.KNN, {"n_neighbors": 4, "method": "median"}),
     (freshet.LOF, {"n_neighbors": 9}),
@@ -148,6 +150,9 @@ def test_parameters(cls: Any, params: dict[str, Any]) -> None:
         (freshet.IForest, {"max_samples": 1.5}, "max_samples"),
         (freshet.IForest, {"max_samples": "all"}, "max_samples"),
         (freshet.IForest, {"max_features": 0.0}, "max_features"),
+        (freshet.MCD, {"support_fraction": 0.0}, "support_fraction"),
+        (freshet.MCD, {"support_fraction": 1.1}, "support_fraction"),
+        (freshet.MCD, {"assume_centered": "yes"}, "assume_centered"),
         (freshet.KNN, {"n_neighbors": 0}, "n_neighbors"),
         (freshet.KNN, {"n_neighbors": 1001}, "n_neighbors"),
         (freshet.KNN, {"n_neighbors": 2.5}, "n_neighbors"),
@@ -181,7 +186,7 @@ def test_parameters_out_of_range(cls: Any, params: dict[str, Any], field: str) -
     np.testing.assert_array_equal(detector.decision_function(ROWS), scores)
 
 
-@pytest.mark.parametrize("cls", [freshet.LODA, freshet.IForest, freshet.CBLOF])
+@pytest.mark.parametrize("cls", [freshet.LODA, freshet.IForest, freshet.CBLOF, freshet.MCD])
 @pytest.mark.parametrize("random_state", [-1, "seed", 2.5, np.random.default_rng(0)])
 def test_random_state_out_of_range(cls: Any, random_state: Any) -> None:
     with pytest.raises(freshet.ConfigurationError) as caught:

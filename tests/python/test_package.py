@@ -96,6 +96,7 @@ def test_parameters_are_documented() -> None:
         freshet.LOF,
         freshet.CBLOF,
         freshet.AutoEncoder,
+        freshet.MCD,
         freshet.RollingFeatures,
     ):
         for parameter in inspect.signature(cls).parameters:
@@ -114,6 +115,7 @@ def test_algorithms_name_their_source() -> None:
     assert "SIGMOD 2000" in (freshet.KNN.__doc__ or "")
     assert "SIGMOD 2000" in (freshet.LOF.__doc__ or "")
     assert "Letters 24, 2003" in (freshet.CBLOF.__doc__ or "")
+    assert "Technometrics 41, 1999" in (freshet.MCD.__doc__ or "")
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -34,6 +34,7 @@ ESTIMATORS: list[Any] = [
     freshet.LOF,
     freshet.CBLOF,
     freshet.AutoEncoder,
+    freshet.MCD,
 ]
 backend_names = st.sampled_from([one._backend for one in ESTIMATORS])
 

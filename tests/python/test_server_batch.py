@@ -23,6 +23,7 @@ ESTIMATORS = {
     "hbos": freshet.HBOS,
     "loda": lambda: freshet.LODA(random_state=0),
     "isolation_forest": lambda: freshet.IForest(random_state=0),
+    "mcd": lambda: freshet.MCD(random_state=0),
     "knn": freshet.KNN,
     "local_outlier_factor": freshet.LOF,
     "cblof": lambda: freshet.CBLOF(random_state=0),

@@ -10,6 +10,7 @@ Tables
     convention.
     `ECOD`, `COPOD`, `HBOS`, `LODA`, `IForest`, `KNN`, `LOF` and `CBLOF` in the scikit-learn and
     PyOD convention.
+    `ECOD`, `COPOD`, `HBOS`, `LODA`, `IForest` and `MCD` in the scikit-learn and PyOD convention.
 Windows
     `LSTMAutoencoder`, in the same convention, with bundles and PyTorch's files.
 Parts
@@ -46,6 +47,7 @@ from freshet.estimators import COPOD, ECOD, HBOS, LODA
 from freshet.features import RollingFeatures
 from freshet.isolation_forest import IForest
 from freshet.lstm import LSTMAutoencoder, TrainingProgress
+from freshet.mcd import MCD
 from freshet.neighbors import KNN, LOF
 from freshet.plotting import plot
 from freshet.pool import DetectorPool
@@ -60,6 +62,7 @@ __all__ = [
     "KNN",
     "LODA",
     "LOF",
+    "MCD",
     "AutoEncoder",
     "Backend",
     "ConfigurationError",

@@ -140,6 +140,15 @@ def backends() -> list[Backend]:
             best_for="a few round groups of normal rows, columns of one unit",
         ),
         _backend(
+            "mcd",
+            "MCD",
+            "How far a row is from the center of the tightest half, in units of its covariance",
+            category="distance",
+            speed="very_fast",
+            memory="low",
+            best_for="rows that form one cloud: columns that move together, how far out a row is",
+        ),
+        _backend(
             "autoencoder",
             "Autoencoder",
             "How badly a network that has learnt the usual rows reconstructs a row",

@@ -36,6 +36,7 @@ Backend: TypeAlias = Literal[
     "knn",
     "local_outlier_factor",
     "cblof",
+    "mcd",
     "autoencoder",
     "lstm_autoencoder",
 ]

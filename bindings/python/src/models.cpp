@@ -19,6 +19,7 @@
 #include "freshet/backends/knn.hpp"
 #include "freshet/backends/local_outlier_factor.hpp"
 #include "freshet/backends/loda.hpp"
+#include "freshet/backends/mcd.hpp"
 #include "freshet/core/concepts.hpp"
 #include "freshet/core/validate.hpp"
 #include "freshet/io/archive.hpp"
@@ -160,6 +161,16 @@ void bind_models(py::module_& module) {
           "cluster_sizes(self)\n--\n\nThe training rows of each cluster.")
       .def_property_readonly("n_large_clusters", &CblofModel::n_large_clusters,
                              "The first so many clusters are large.");
+  bind_model<Mcd>(module, "McdModel")
+      .def(
+          "location", [](const McdModel& model) { return copy_of(model.location()); },
+          "location(self)\n--\n\n(n_features,)")
+      .def(
+          "covariance", [](const McdModel& model) { return copy_of(model.covariance()); },
+          "covariance(self)\n--\n\n(n_features, n_features)")
+      .def(
+          "precision", [](const McdModel& model) { return copy_of(model.precision()); },
+          "precision(self)\n--\n\n(n_features, n_features)");
   bind_model<Autoencoder>(module, "AutoencoderModel");
   module.def("backend_names", &backend_names, "backend_names()\n--\n\n");
   module.def("default_parameters", &default_parameters, "backend"_a,

@@ -18,6 +18,7 @@
 #include "freshet/backends/local_outlier_factor.hpp"
 #include "freshet/backends/loda.hpp"
 #include "freshet/backends/lstm_autoencoder.hpp"
+#include "freshet/backends/mcd.hpp"
 #include "freshet/core/error.hpp"
 #include "freshet/io/json_fields.hpp"
 
@@ -28,7 +29,7 @@ namespace freshet {
 
 /// Every backend that a configuration may name. A new one is added here and nowhere else.
 using Backends = std::tuple<Ecod, Copod, Hbos, Loda, IsolationForest, Knn, LocalOutlierFactor,
-                            Cblof, Autoencoder, LstmAutoencoder>;
+                            Cblof, Mcd, Autoencoder, LstmAutoencoder>;
 
 /// The identifiers of all backends.
 [[nodiscard]] inline std::vector<std::string> backend_names() {
