@@ -162,6 +162,9 @@ def test_commands_work(page, workplace):
                     check_dev(words[1:])
                 elif program == "pip":
                     check_pip(words[1:])
+                elif program.startswith("freshet_example_"):
+                    source = program.removeprefix("freshet_example_")
+                    assert (ROOT / "examples" / "cpp" / f"{source}.cpp").exists()
                 elif program in ("cmake", "ctest"):
                     check_preset(words)
                 else:

@@ -175,7 +175,7 @@ def test_byte_order() -> None:
     assert (error.id, error.field) == ("file_mismatch", "byteorder")
 
 
-def test_files_that_are_not_there(tmp_path: Path) -> None:
+def test_files_that_are_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     for path, id_ in (
@@ -186,9 +186,9 @@ def test_files_that_are_not_there(tmp_path: Path) -> None:
         (Path("/dev/zero"), "file_mismatch"),
     ):
         assert refused(lambda path=path: read_torch_file(path)).id == id_
-    path = tmp_path / "broken.pth"
-    path.write_bytes(VALID[:-9])
-    assert "broken.pth" in str(refused(lambda: read_torch_file(path)))
+    monkeypatch.chdir(tmp_path)
+    Path("broken.pth").write_bytes(VALID[:-9])
+    assert "broken.pth" in str(refused(lambda: read_torch_file("broken.pth")))
 
 
 def stored(records: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> bytes:

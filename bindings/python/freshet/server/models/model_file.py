@@ -93,7 +93,11 @@ def decode(data: bytes, file: str) -> BatchModel:
     state = data[_START + _LENGTH.unpack_from(data, len(MAGIC))[0] : -_DIGEST_SIZE]
     try:
         type_ = estimator_type(header.backend)
-        estimator = type_(**header.backend_params)
+        # JSON has no tuples, and estimators no lists by default.
+        params = header.backend_params.items()
+        estimator = type_(
+            **{name: tuple(one) if isinstance(one, list) else one for name, one in params}
+        )
         trained = type_._model_type.__new__(type_._model_type)
         trained.__setstate__(state)
         encoder = None if header.encoder is None else freshet.Encoder.from_dict(header.encoder)
