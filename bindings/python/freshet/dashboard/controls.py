@@ -32,6 +32,10 @@ _T = TypeVar("_T")
 _LIMITS: Final = (1_000, 10_000, 100_000, 1_000_000)
 _DEFAULT_LIMIT: Final = 100_000
 _INTERVALS: Final = {"every second": 1.0, "every 2 s": 2.0, "every 10 s": 10.0, "off": None}
+_BACKEND_HELP: Final = (
+    "Scores the rows of a series. Where the verdicts are known already, a detector of this kind is "
+    "trained to explain a row."
+)
 _DEFAULT_INTERVAL: Final = "every 2 s"
 _DRAWN_AT_FIRST: Final = 2
 _MOST_DRAWN: Final = 4
@@ -41,9 +45,8 @@ def ask_detector(options: Options) -> DetectorOptions:
     """Ask for the detector of a series, or of what is rebuilt to explain."""
     detector = options.detector
     is_series = options.file is not None and options.bundle is None
-    label = "Backend" if is_series else "Backend that explains"
     with st.expander("Detector", expanded=is_series):
-        backend = _choose(label, REBUILDING, detector.backend, "backend")
+        backend = _choose("Backend", REBUILDING, detector.backend, "backend", help=_BACKEND_HELP)
         contamination = st.number_input(
             "Contamination (share of anomalies expected)",
             0.0001,
@@ -123,8 +126,9 @@ def _choose(
     default: _T,
     key: str,
     named: Callable[[_T], str] = str,
+    help: str | None = None,  # noqa: A002
 ) -> _T:
     chosen: Any = st.selectbox(
-        label, options, index=options.index(default), format_func=named, key=key
+        label, options, index=options.index(default), format_func=named, key=key, help=help
     )
     return cast("_T", chosen)

@@ -46,7 +46,7 @@ _MOST_CHOICES: Final = 500
 _MOST_ROWS: Final = 1_000
 _MARKS: Final = {"anomaly": "✕ anomaly", "normal": "· normal", "warmup": "○ cold start"}
 _STYLE: Final = """<style>
-[data-testid="stMainBlockContainer"] { padding-top: 3.6rem; padding-bottom: 2rem; }
+[data-testid="stMainBlockContainer"] { padding: 3.6rem 3rem 2rem; }
 [data-testid="stCaptionContainer"] { color: inherit; opacity: 1; }
 [data-testid="stMetricLabel"] { opacity: 1; }
 [data-testid="stMetricValue"] { font-variant-numeric: tabular-nums; font-size: 1.35rem; }
@@ -76,7 +76,7 @@ def show_numbers(points: Points, axis: Axis) -> None:
         (f"Model ({count(len(points.swaps()), 'swap')})", f"v{version}" if version else "none yet"),
         ("Latest point", place(points, last, axis).rpartition(", ")[2]),
     ]
-    with st.container(horizontal=True, gap="large"):
+    with st.container(horizontal=True, gap="medium"):
         for label, value in shown:
             st.metric(label, value, width="content")
 
@@ -170,6 +170,9 @@ def show_table(points: Points) -> None:
     asked = _asked(points, labels, least, version)
     shown = points.take(asked[-_MOST_ROWS:][::-1])
     frame = export.as_frame(shown)
+    if len(frame):
+        # What the source does not know takes no room.
+        frame = frame.loc[:, frame.notna().any()]
     label = "freshet_label" if "label" in points.columns else "label"
     frame[label] = [_MARKS[one] for one in frame[label]]
     st.session_state["table ids"] = shown.ids.tolist()
