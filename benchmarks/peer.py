@@ -37,7 +37,8 @@ DETECTORS: dict[str, Callable[[], Detector]] = {
     "isolation_forest": IForest,
     "knn": KNN,
     "local_outlier_factor": LOF,
-    "cblof": lambda: CBLOF(random_state=0),
+    # With its own alpha it refuses rows without any small clusters, as these are.
+    "cblof": lambda: CBLOF(alpha=0.8, random_state=0),
     "mcd": MCD,
 }
 

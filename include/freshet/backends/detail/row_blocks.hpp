@@ -75,7 +75,7 @@ class RowBlocks {
   template <class Use>
   void each_row_and_nearest(MatrixView rows, std::size_t n_neighbors, const Use& use) const {
     // Some rows against some blocks at a time, so that both stay in the nearest cache.
-    constexpr std::size_t rows_at_a_time = 32;
+    constexpr std::size_t rows_at_a_time = 8;
     constexpr std::size_t lines_at_a_time = 512;
     const std::size_t step = std::max<std::size_t>(lines_at_a_time / (2 * n_columns_), 1);
     std::vector<Neighbors> found(rows_at_a_time, Neighbors(n_neighbors));
