@@ -29,5 +29,6 @@ BENCHMARK_TEMPLATE(fit, freshet::LocalOutlierFactor)
     ->Unit(benchmark::kMicrosecond);
 BENCHMARK_TEMPLATE(fit, freshet::Cblof)->Arg(5)->Arg(80)->Unit(benchmark::kMicrosecond);
 BENCHMARK_TEMPLATE(fit, freshet::Mcd)->Arg(5)->Arg(80)->Unit(benchmark::kMicrosecond);
+BENCHMARK_TEMPLATE(fit, freshet::OneClassSvm)->Arg(5)->Arg(80)->Unit(benchmark::kMicrosecond);
 
 }  // namespace

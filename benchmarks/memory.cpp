@@ -129,6 +129,7 @@ int main() {
   report["local_outlier_factor"] = of_backend<freshet::LocalOutlierFactor>();
   report["cblof"] = of_backend<freshet::Cblof>();
   report["mcd"] = of_backend<freshet::Mcd>();
+  report["one_class_svm"] = of_backend<freshet::OneClassSvm>();
   std::cout << report.dump(2) << '\n';
   return 0;
 }

@@ -23,6 +23,7 @@ from pyod.models.knn import KNN
 from pyod.models.loda import LODA
 from pyod.models.lof import LOF
 from pyod.models.mcd import MCD
+from pyod.models.ocsvm import OCSVM
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +41,7 @@ DETECTORS: dict[str, Callable[[], Detector]] = {
     # With its own alpha it refuses rows without any small clusters, as these are.
     "cblof": lambda: CBLOF(alpha=0.8, random_state=0),
     "mcd": MCD,
+    "one_class_svm": OCSVM,
 }
 
 

@@ -42,6 +42,7 @@ BACKENDS = {
     "local_outlier_factor": "LocalOutlierFactor",
     "cblof": "Cblof",
     "mcd": "Mcd",
+    "one_class_svm": "OneClassSvm",
 }
 
 
@@ -182,6 +183,7 @@ def figures() -> list[Figure]:
         "local_outlier_factor": (None, None),
         "cblof": (None, None),
         "mcd": (None, None),
+        "one_class_svm": (None, None),
     }
     for name, (at_most, at_least) in limits.items():
         add(f"score/{name}", "ns", functools.partial(score, backend=name), at_most=at_most)

@@ -38,5 +38,6 @@ BENCHMARK_TEMPLATE(score, freshet::Knn)->Arg(5)->Arg(80);
 BENCHMARK_TEMPLATE(score, freshet::LocalOutlierFactor)->Arg(5)->Arg(80);
 BENCHMARK_TEMPLATE(score, freshet::Cblof)->Arg(5)->Arg(80);
 BENCHMARK_TEMPLATE(score, freshet::Mcd)->Arg(5)->Arg(80);
+BENCHMARK_TEMPLATE(score, freshet::OneClassSvm)->Arg(5)->Arg(80);
 
 }  // namespace

@@ -73,6 +73,7 @@ BACKENDS: list[tuple[str, dict[str, Any]]] = [
     ("loda", {"n_random_cuts": 40}),
     ("isolation_forest", {"n_estimators": 30, "max_features": 0.7}),
     ("mcd", {"support_fraction": 0.8}),
+    ("one_class_svm", {"nu": 0.2, "gamma": "scale"}),
     ("knn", {"n_neighbors": 3, "method": "mean"}),
     ("local_outlier_factor", {"n_neighbors": 7}),
     ("cblof", {"n_clusters": 4, "use_weights": True}),

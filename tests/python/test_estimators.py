@@ -28,6 +28,8 @@ ESTIMATORS: list[tuple[Any, dict[str, Any]]] = [
     (freshet.LODA, {"random_state": 3, "variant": "paper", "n_bins": "auto"}),
     (freshet.IForest, {"random_state": 3}),
     (freshet.IForest, {"random_state": 3, "max_samples": 0.5, "max_features": 0.6}),
+    (freshet.OCSVM, {}),
+    (freshet.OCSVM, {"gamma": "scale", "nu": 0.2}),
     (freshet.MCD, {"random_state": 3}),
     (freshet.MCD, {"random_state": 3, "support_fraction": 0.9, "store_precision": False}),
     (freshet.KNN, {}),
@@ -82,7 +84,7 @@ def test_contributions_sum_to_the_score(cls: Any, params: dict[str, Any]) -> Non
     contributions = detector.explain(ROWS)
     assert contributions.shape == ROWS.shape
     np.testing.assert_allclose(
-        contributions.sum(axis=1), detector.decision_function(ROWS), rtol=1e-12
+        contributions.sum(axis=1), detector.decision_function(ROWS), rtol=1e-12, atol=1e-12
     )
 
 
@@ -153,6 +155,15 @@ def test_parameters(cls: Any, params: dict[str, Any]) -> None:
         (freshet.MCD, {"support_fraction": 0.0}, "support_fraction"),
         (freshet.MCD, {"support_fraction": 1.1}, "support_fraction"),
         (freshet.MCD, {"assume_centered": "yes"}, "assume_centered"),
+        (freshet.OCSVM, {"kernel": "precomputed"}, "kernel"),
+        (freshet.OCSVM, {"degree": -1}, "degree"),
+        (freshet.OCSVM, {"gamma": "none"}, "gamma"),
+        (freshet.OCSVM, {"gamma": -1.0}, "gamma"),
+        (freshet.OCSVM, {"coef0": float("nan")}, "coef0"),
+        (freshet.OCSVM, {"tol": 0.0}, "tol"),
+        (freshet.OCSVM, {"nu": 0.0}, "nu"),
+        (freshet.OCSVM, {"nu": 1.1}, "nu"),
+        (freshet.OCSVM, {"max_iter": 0}, "max_iter"),
         (freshet.KNN, {"n_neighbors": 0}, "n_neighbors"),
         (freshet.KNN, {"n_neighbors": 1001}, "n_neighbors"),
         (freshet.KNN, {"n_neighbors": 2.5}, "n_neighbors"),

@@ -97,6 +97,7 @@ def test_parameters_are_documented() -> None:
         freshet.CBLOF,
         freshet.AutoEncoder,
         freshet.MCD,
+        freshet.OCSVM,
         freshet.RollingFeatures,
     ):
         for parameter in inspect.signature(cls).parameters:
@@ -116,6 +117,7 @@ def test_algorithms_name_their_source() -> None:
     assert "SIGMOD 2000" in (freshet.LOF.__doc__ or "")
     assert "Letters 24, 2003" in (freshet.CBLOF.__doc__ or "")
     assert "Technometrics 41, 1999" in (freshet.MCD.__doc__ or "")
+    assert "Neural Computation 13, 2001" in (freshet.OCSVM.__doc__ or "")
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -35,6 +35,7 @@ ESTIMATORS: list[Any] = [
     freshet.CBLOF,
     freshet.AutoEncoder,
     freshet.MCD,
+    freshet.OCSVM,
 ]
 backend_names = st.sampled_from([one._backend for one in ESTIMATORS])
 

@@ -24,6 +24,7 @@ ESTIMATORS = {
     "loda": lambda: freshet.LODA(random_state=0),
     "isolation_forest": lambda: freshet.IForest(random_state=0),
     "mcd": lambda: freshet.MCD(random_state=0),
+    "one_class_svm": freshet.OCSVM,
     "knn": freshet.KNN,
     "local_outlier_factor": freshet.LOF,
     "cblof": lambda: freshet.CBLOF(random_state=0),

@@ -11,6 +11,8 @@ Tables
     `ECOD`, `COPOD`, `HBOS`, `LODA`, `IForest`, `KNN`, `LOF` and `CBLOF` in the scikit-learn and
     PyOD convention.
     `ECOD`, `COPOD`, `HBOS`, `LODA`, `IForest` and `MCD` in the scikit-learn and PyOD convention.
+    `ECOD`, `COPOD`, `HBOS`, `LODA`, `IForest`, `MCD` and `OCSVM` in the scikit-learn and PyOD
+    convention.
 Windows
     `LSTMAutoencoder`, in the same convention, with bundles and PyTorch's files.
 Parts
@@ -49,6 +51,7 @@ from freshet.isolation_forest import IForest
 from freshet.lstm import LSTMAutoencoder, TrainingProgress
 from freshet.mcd import MCD
 from freshet.neighbors import KNN, LOF
+from freshet.one_class_svm import OCSVM
 from freshet.plotting import plot
 from freshet.pool import DetectorPool
 from freshet.results import Explanation, ResultBatch, Stats
@@ -63,6 +66,7 @@ __all__ = [
     "LODA",
     "LOF",
     "MCD",
+    "OCSVM",
     "AutoEncoder",
     "Backend",
     "ConfigurationError",

@@ -149,6 +149,15 @@ def backends() -> list[Backend]:
             best_for="rows that form one cloud: columns that move together, how far out a row is",
         ),
         _backend(
+            "one_class_svm",
+            "One-class SVM",
+            "How far outside a smooth boundary around the usual rows a row lies",
+            category="distance",
+            speed="medium",
+            memory="medium",
+            best_for="usual rows of a curved shape, few scaled columns",
+        ),
+        _backend(
             "autoencoder",
             "Autoencoder",
             "How badly a network that has learnt the usual rows reconstructs a row",

@@ -37,6 +37,7 @@ Backend: TypeAlias = Literal[
     "local_outlier_factor",
     "cblof",
     "mcd",
+    "one_class_svm",
     "autoencoder",
     "lstm_autoencoder",
 ]

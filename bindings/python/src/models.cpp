@@ -20,6 +20,7 @@
 #include "freshet/backends/local_outlier_factor.hpp"
 #include "freshet/backends/loda.hpp"
 #include "freshet/backends/mcd.hpp"
+#include "freshet/backends/one_class_svm.hpp"
 #include "freshet/core/concepts.hpp"
 #include "freshet/core/validate.hpp"
 #include "freshet/io/archive.hpp"
@@ -171,6 +172,9 @@ void bind_models(py::module_& module) {
       .def(
           "precision", [](const McdModel& model) { return copy_of(model.precision()); },
           "precision(self)\n--\n\n(n_features, n_features)");
+  bind_model<OneClassSvm>(module, "OneClassSvmModel")
+      .def_property_readonly("n_support_vectors", &OneClassSvmModel::n_support_vectors, "")
+      .def_property_readonly("offset", &OneClassSvmModel::offset, "");
   bind_model<Autoencoder>(module, "AutoencoderModel");
   module.def("backend_names", &backend_names, "backend_names()\n--\n\n");
   module.def("default_parameters", &default_parameters, "backend"_a,

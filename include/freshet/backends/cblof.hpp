@@ -31,6 +31,7 @@ class CblofModel {
  public:
   CblofModel() = default;
 
+  /// The width of the rows that it scores.
   [[nodiscard]] std::size_t n_features() const noexcept { return centers_.n_columns(); }
   /// At most as many as were asked for.
   [[nodiscard]] std::size_t n_clusters() const noexcept { return centers_.n_rows(); }
@@ -106,7 +107,9 @@ class CblofModel {
 /// kind, else of the second. Where there is none PyOD refuses the rows; here, as in the paper, all
 /// clusters are large then.
 struct Cblof {
+  /// What training yields.
   using Model = CblofModel;
+  /// The identifier in configurations.
   static constexpr std::string_view name = "cblof";
 
   /// Clusters: 1 … 10000, and no more than there are training rows. Fewer are formed where fewer

@@ -28,6 +28,7 @@ class McdModel {
  public:
   McdModel() = default;
 
+  /// The width of the rows that it scores.
   [[nodiscard]] std::size_t n_features() const noexcept { return whitening_.n_columns(); }
 
   /// The squared robust Mahalanobis distance of a row of `n_features()` values. O(n_features²), no
@@ -85,7 +86,9 @@ class McdModel {
 /// A column that does not vary, or that others determine, adds nothing to a score, as with a
 /// pseudo-inverse: a change of it is not seen. Wants several times more rows than columns.
 struct Mcd {
+  /// What training yields.
   using Model = McdModel;
+  /// The identifier in configurations.
   static constexpr std::string_view name = "mcd";
 
   /// Whether the data is centred at zero: then only the covariance is estimated.

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "freshet/backends/dtype.hpp"
+#include "freshet/backends/kernel.hpp"
 #include "freshet/backends/knn_method.hpp"
 #include "freshet/backends/variant.hpp"
 #include "freshet/features/encoding.hpp"
@@ -45,6 +46,10 @@ constexpr auto enum_values(Dtype /*tag*/) noexcept {
 /// All values of KnnMethod.
 constexpr auto enum_values(KnnMethod /*tag*/) noexcept {
   return std::array{KnnMethod::largest, KnnMethod::mean, KnnMethod::median};
+}
+/// All values of Kernel.
+constexpr auto enum_values(Kernel /*tag*/) noexcept {
+  return std::array{Kernel::rbf, Kernel::linear, Kernel::poly, Kernel::sigmoid};
 }
 /// All values of Variant.
 constexpr auto enum_values(Variant /*tag*/) noexcept {

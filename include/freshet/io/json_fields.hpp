@@ -17,6 +17,7 @@
 #include <nlohmann/json.hpp>
 
 #include "freshet/backends/bin_count.hpp"
+#include "freshet/backends/kernel.hpp"
 #include "freshet/core/error.hpp"
 #include "freshet/features/encoding.hpp"
 #include "freshet/io/enum_values.hpp"
@@ -101,6 +102,19 @@ class JsonReader {
       throw type_error(field, "an integer of at least 2 or \"auto\"");
     }
   }
+  static void read(const nlohmann::json& json, const std::string& field, KernelFactor& value) {
+    constexpr const char* expected = R"(a number from 0 on, "auto" or "scale")";
+    if (json == "auto") {
+      value = KernelFactor::automatic();
+    } else if (json == "scale") {
+      value = KernelFactor::scale();
+    } else if (json.is_number()) {
+      require_parameter(json.get<double>() >= 0.0, field, expected);
+      value = json.get<double>();
+    } else {
+      throw type_error(field, expected);
+    }
+  }
   /// Of each column the name of its encoding, or an object with `encoding` and what else it takes.
   static void read(const nlohmann::json& json, const std::string& field, Schema& value) {
     if (!json.is_object()) throw type_error(field, "an object of encodings by column");
@@ -179,6 +193,10 @@ class JsonWriter {
   }
   static nlohmann::json to_json(const BinCount& bins) {
     return bins.is_automatic() ? nlohmann::json("auto") : nlohmann::json(bins.value());
+  }
+  static nlohmann::json to_json(const KernelFactor& gamma) {
+    if (gamma.is_automatic()) return "auto";
+    return gamma.is_scale() ? nlohmann::json("scale") : nlohmann::json(gamma.value());
   }
   static nlohmann::json to_json(const Schema& schema) {
     nlohmann::json json;  // null, unless a column is named

@@ -12,6 +12,7 @@
 #include "freshet/backends/isolation_forest.hpp"
 #include "freshet/backends/loda.hpp"
 #include "freshet/backends/mcd.hpp"
+#include "freshet/backends/one_class_svm.hpp"
 #include "freshet/core/random.hpp"
 #include "freshet/stream/streaming_detector.hpp"
 #include "support/catch.hpp"
@@ -61,7 +62,7 @@ bool same(const Result& left, const Result& right) {
 
 TEMPLATE_TEST_CASE("a detector cut at any row goes on to the bit", "", freshet::Ecod,
                    freshet::Copod, freshet::Hbos, freshet::Loda, freshet::IsolationForest,
-                   freshet::Mcd) {
+                   freshet::Mcd, freshet::OneClassSvm) {
   const Matrix rows = random_rows(150, 11);
   StreamingDetector detector(TestType{}, rich());
   for (std::size_t i = 0; i < rows.n_rows(); ++i) {
@@ -213,7 +214,7 @@ TEST_CASE("damaged bytes are a clear error, never a crash") {
 
 TEMPLATE_TEST_CASE("crafted bytes with a checksum that matches are an error or a detector", "",
                    freshet::Ecod, freshet::Copod, freshet::Hbos, freshet::Loda,
-                   freshet::IsolationForest, freshet::Mcd) {
+                   freshet::IsolationForest, freshet::Mcd, freshet::OneClassSvm) {
   using Restored = StreamingDetector<TestType>;
   StreamingConfig config = rich();
   config.retrain = Retrain::background;
