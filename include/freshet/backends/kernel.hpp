@@ -35,6 +35,7 @@ enum class Kernel : std::uint8_t {
 /// The factor of a kernel: a number, or what is chosen for the training rows.
 class KernelFactor {
  public:
+  /// A number from 0 on.
   // NOLINTNEXTLINE(google-explicit-constructor): so that `OneClassSvm{.gamma = 0.5}` can be
   // written.
   constexpr KernelFactor(double gamma) noexcept : gamma_(gamma) {}
@@ -44,7 +45,9 @@ class KernelFactor {
   /// 1 / (columns · the variance of all values), which does not depend on a unit common to all.
   [[nodiscard]] static constexpr KernelFactor scale() noexcept { return {-2.0}; }
 
+  /// Whether it is automatic().
   [[nodiscard]] constexpr bool is_automatic() const noexcept { return gamma_ == -1.0; }
+  /// Whether it is scale().
   [[nodiscard]] constexpr bool is_scale() const noexcept { return gamma_ == -2.0; }
   /// The number; only when it is one.
   [[nodiscard]] constexpr double value() const noexcept { return gamma_; }

@@ -32,6 +32,7 @@ class OneClassSvmModel {
 
   /// The width of the rows that it scores.
   [[nodiscard]] std::size_t n_features() const noexcept { return vectors_.n_columns(); }
+  /// How many training rows a score is held against.
   [[nodiscard]] std::size_t n_support_vectors() const noexcept { return vectors_.size(); }
 
   /// The raw score of a row of `n_features()` values: below 0 inside of the boundary, above 0
