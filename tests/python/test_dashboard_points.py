@@ -61,14 +61,15 @@ def test_the_rates_of_parts_add_up_to_the_whole(scores, by_time):
 def test_rows_that_come_later_follow_with_their_columns():
     first = points([0.1, 0.2])
     later = points([0.9], columns=("y", "z"), values=np.array([[7.0, 8.0]]))
-    joined = first.followed_by(later)
+    joined = Points.joined([first, later])
     assert joined.columns == ("x", "y", "z")
     np.testing.assert_array_equal(joined.ids, [0, 1, 2])
     np.testing.assert_array_equal(joined.values[2], [NAN, 7.0, 8.0])
     np.testing.assert_array_equal(joined.values[:2, 2], [NAN, NAN])
     assert joined.position(2) == 2
     assert joined.take(slice(1, None)).position(0) is None
-    assert Points.none().followed_by(first) is first
+    assert Points.joined([Points.none(), first]) is first
+    assert len(Points.joined([])) == 0
 
 
 @pytest.mark.parametrize(

@@ -115,26 +115,25 @@ class Points:
             taken[name] = None if array is None else array[part]
         return replace(self, **taken)
 
-    def followed_by(self, newer: Points) -> Points:
-        """Return these rows and then those, whose ids go on after these; columns may differ."""
-        if not len(self) or not len(newer):
-            return newer if len(newer) else self
-        columns = tuple(dict.fromkeys((*self.columns, *newer.columns)))
-        first = 1 + int(self.ids[-1])
-        both = [
-            self._with_columns(columns),
-            replace(
-                newer._with_columns(columns), ids=np.arange(first, first + len(newer), dtype=int)
-            ),
-        ]
-        joined: dict[str, Any] = {}
+    @classmethod
+    def joined(cls, parts: Sequence[Points]) -> Points:
+        """Return the rows of one part after the other, whose columns may differ.
+
+        The ids go on after those of the first part.
+        """
+        parts = [part for part in parts if len(part)]
+        if len(parts) < 2:
+            return parts[0] if parts else cls.none()
+        columns = tuple(dict.fromkeys(name for part in parts for name in part.columns))
+        texts = tuple(dict.fromkeys(name for part in parts for name in part.texts))
+        alike = [part._with_columns(columns) for part in parts]
+        arrays: dict[str, Any] = {}
         for name in _PER_ROW:
-            arrays = [getattr(one, name) for one in both]
-            has_all = all(one is not None for one in arrays)
-            joined[name] = np.concatenate(arrays) if has_all else None
-        return Points(
-            columns=columns, texts=tuple(dict.fromkeys((*self.texts, *newer.texts))), **joined
-        )
+            some = [getattr(part, name) for part in alike]
+            arrays[name] = None if any(one is None for one in some) else np.concatenate(some)
+        first = int(parts[0].ids[0])
+        arrays["ids"] = np.arange(first, first + len(arrays["ids"]), dtype=np.int64)
+        return cls(columns=columns, texts=texts, **arrays)
 
     def _with_columns(self, columns: tuple[str, ...]) -> Points:
         if columns == self.columns:

@@ -89,22 +89,27 @@ class PredictionFeed:
         merged = sorted([*last_read, *fresh], key=lambda one: one.key)
         before = self.points.take(slice(0, len(self.points) - len(last_read)))
         first_id = int(self.points.ids[-len(last_read)])
-        joined = before.followed_by(to_points(merged, range(first_id, first_id + len(merged))))
+        joined = Points.joined([before, to_points(merged, first_id)])
         self.points = joined.take(slice(-self._limit, None))
         self._tail = merged[-_MOST_OVERLAPPING:]
 
     def _load(self) -> None:
-        found: list[Found] = []
+        # Page by page, so that all of them are in memory as arrays only.
+        parts: list[Points] = []
+        tail: list[Found] = []
+        n_left = self._limit
         cursor = None
-        while len(found) < self._limit:
-            page = self._read(None, True, cursor, min(_PER_PAGE, self._limit - len(found)))
-            found.extend(page.predictions)
+        while n_left > 0:
+            page = self._read(None, True, cursor, min(_PER_PAGE, n_left))
+            older = list(page.predictions)[::-1]
+            tail = [*older, *tail][-_MOST_OVERLAPPING:]
+            parts.append(to_points(older, 0))
+            n_left -= len(older)
             cursor = page.next
             if cursor is None:
                 break
-        found.reverse()
-        self.points = to_points(found, range(len(found)))
-        self._tail = found[-_MOST_OVERLAPPING:]
+        self.points = Points.joined(parts[::-1])
+        self._tail = tail
 
 
 def _pages(read: ReadPage, since: datetime) -> Iterator[Found]:
@@ -117,8 +122,8 @@ def _pages(read: ReadPage, since: datetime) -> Iterator[Found]:
             return
 
 
-def to_points(found: Sequence[Found], ids: Sequence[int]) -> Points:
-    """Return predictions as points with these ids."""
+def to_points(found: Sequence[Found], first_id: int) -> Points:
+    """Return predictions as points, whose ids begin with one."""
     if not found:
         return Points.none()
     received, rows, _, scores, raw, thresholds, anomalies, versions, stamps, values = zip(
@@ -130,7 +135,7 @@ def to_points(found: Sequence[Found], ids: Sequence[int]) -> Points:
         times = (np.array(stamps, np.float64) * 1e6).round().astype("datetime64[us]")
     return Points(
         columns=columns,
-        ids=np.array(ids, np.int64),
+        ids=np.arange(first_id, first_id + len(found), dtype=np.int64),
         rows=np.array(rows, np.int64),
         values=matrix,
         scores=_numbers(scores),
