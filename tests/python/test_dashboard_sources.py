@@ -2,6 +2,8 @@
 
 import csv
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 
 import httpx
@@ -14,7 +16,7 @@ from freshet.dashboard import running
 from freshet.dashboard.contributions import UnexplainedError
 from freshet.dashboard.options import DetectorOptions, Options
 from freshet.dashboard.problems import ServiceError, as_problem
-from freshet.dashboard.sources import open_source
+from freshet.dashboard.sources import open_source, preload
 from freshet.dashboard.sources.log import open_log
 from freshet.dashboard.sources.predictions import PredictionFeed
 from freshet.dashboard.sources.series import SeriesSource
@@ -502,6 +504,32 @@ def test_what_makes_no_sense_is_refused(monkeypatch, arguments, said):
     assert result.exit_code == 2
     assert said in result.output
     assert not found
+
+
+@pytest.mark.parametrize("package", ["pandas", "plotly", "streamlit"])
+def test_without_the_extra_the_program_says_how_to_install_it(package):
+    code = (
+        f"import sys; sys.modules[{package!r}] = None; sys.argv[1:] = ['dashboard', 'x.csv']; "
+        "from freshet._command import main; sys.exit(main())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "freshet: the dashboard needs more packages: pip install 'freshet[dashboard]'\n"
+    )
+
+
+def test_without_the_packages_of_the_service_the_page_says_how_to_install_them(monkeypatch):
+    for name in [one for one in sys.modules if one.startswith("freshet.dashboard.sources.log")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "freshet.server.prediction_log.sinks", None)
+    options = Options(log="data")
+    preload(options)
+    with pytest.raises(ImportError) as caught:
+        open_source(options, DEFAULTS)
+    assert "freshet[dashboard,server]" in as_problem(caught.value, "data").next_step
 
 
 def test_nothing_is_told_to_anybody():

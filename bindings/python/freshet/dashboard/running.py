@@ -63,7 +63,9 @@ def run(options: Options, *, host: str, port: int, api_key: str | None, has_brow
     from streamlit.web.cli import main
 
     from freshet.dashboard import panels as _  # noqa: F401
+    from freshet.dashboard.sources import preload
 
+    preload(options)
     options.to_environment()
     if api_key:
         os.environ[API_KEY_VARIABLE] = api_key
