@@ -63,9 +63,12 @@ class RowBlocks {
 
   /// The `n_neighbors` rows nearest to `row`; there have to be as many. O(rows · columns) and what
   /// the nearest cost, no allocation.
-  [[nodiscard]] Neighbors nearest(RowView row, std::size_t n_neighbors) const noexcept {
+  /// @param instructions  what the processor has; the same is found whatever it is
+  [[nodiscard]] Neighbors nearest(
+      RowView row, std::size_t n_neighbors,
+      nn::InstructionSet instructions = nn::best_instruction_set()) const noexcept {
     Neighbors found(n_neighbors);
-    search(row, 0, n_blocks(), nobody, found);
+    search(row, 0, n_blocks(), nobody, found, instructions);
     return found;
   }
 
@@ -77,6 +80,7 @@ class RowBlocks {
     // Some rows against some blocks at a time, so that both stay in the nearest cache.
     constexpr std::size_t rows_at_a_time = 8;
     constexpr std::size_t lines_at_a_time = 512;
+    const nn::InstructionSet instructions = nn::best_instruction_set();
     const std::size_t step = std::max<std::size_t>(lines_at_a_time / (2 * n_columns_), 1);
     std::vector<Neighbors> found(rows_at_a_time, Neighbors(n_neighbors));
     for (std::size_t first = 0; first < n_rows_; first += rows_at_a_time) {
@@ -85,7 +89,7 @@ class RowBlocks {
       for (std::size_t block = 0; block < n_blocks(); block += step) {
         const std::size_t end = std::min(block + step, n_blocks());
         for (std::size_t i = 0; i < n; ++i) {
-          search(rows.row(first + i), block, end, first + i, found[i]);
+          search(rows.row(first + i), block, end, first + i, found[i], instructions);
         }
       }
       for (std::size_t i = 0; i < n; ++i) use(first + i, found[i]);
@@ -132,10 +136,10 @@ class RowBlocks {
   }
 
   void search(RowView row, std::size_t block, std::size_t end, std::size_t excluded,
-              Neighbors& found) const noexcept {
+              Neighbors& found, [[maybe_unused]] nn::InstructionSet instructions) const noexcept {
     assert(row.size() == n_columns_);
 #if defined(__x86_64__)
-    if (nn::best_instruction_set() != nn::InstructionSet::baseline) {
+    if (instructions != nn::InstructionSet::baseline) {
       return search_by_avx2(row, block, end, excluded, found);
     }
 #endif
