@@ -66,7 +66,7 @@ def test_a_model_survives_to_the_bit(backend, tmp_path):
 def test_every_backend_has_an_estimator_and_others_are_named():
     assert [estimator_type(name)._backend for name in BACKENDS] == BACKENDS
     with pytest.raises(ConfigurationError) as caught:
-        estimator_type("one_class_svm")
+        estimator_type("no_such_backend")
     assert (caught.value.id, caught.value.field) == ("backend_unknown", "backend")
     assert caught.value.expected == "one of " + ", ".join(BACKENDS)
 
