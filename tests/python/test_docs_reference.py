@@ -1,5 +1,6 @@
 """The reference pages list everything there is, and nothing else."""
 
+import json
 import re
 from importlib import import_module
 
@@ -44,11 +45,12 @@ def test_every_parameter_of_a_method_is_listed_with_its_default():
     documented = {}
     for methods, parameters in rows(section("configuration.md", "A method"))[2:]:
         for method in re.findall(r"`(\w+)`", methods):
-            documented[method] = dict(re.findall(r"`(\w+)` = \"?([\w.]+)", parameters))
+            defaults = re.findall(r"`(\w+)` = (.+?)(?=, `|$)", parameters)
+            documented[method] = {name: json.loads(value) for name, value in defaults}
     for method in freshet.backends():
         if method.backend == "lstm_autoencoder":
             continue  # a table of its own, which test_docs.py looks at
-        actual = {name: str(one) for name, one in _core.default_parameters(method.backend).items()}
+        actual = _core.default_parameters(method.backend)
         assert documented.get(method.backend) == actual, f"of {method.backend}"
 
 

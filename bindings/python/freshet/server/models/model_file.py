@@ -94,10 +94,11 @@ def decode(data: bytes, file: str) -> BatchModel:
     try:
         type_ = estimator_type(header.backend)
         # JSON has no tuples, and estimators no lists by default.
-        params = header.backend_params.items()
-        estimator = type_(
-            **{name: tuple(one) if isinstance(one, list) else one for name, one in params}
-        )
+        given = header.backend_params.items()
+        params: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in given
+        }
+        estimator = type_(**params)
         trained = type_._model_type.__new__(type_._model_type)
         trained.__setstate__(state)
         encoder = None if header.encoder is None else freshet.Encoder.from_dict(header.encoder)
