@@ -7,6 +7,7 @@
 
 #include "freshet/backends/bin_count.hpp"
 #include "freshet/backends/cblof.hpp"
+#include "freshet/backends/combination.hpp"
 #include "freshet/backends/copod.hpp"
 #include "freshet/backends/dtype.hpp"
 #include "freshet/backends/ecod.hpp"
@@ -19,6 +20,7 @@
 #include "freshet/backends/loda.hpp"
 #include "freshet/backends/mcd.hpp"
 #include "freshet/backends/one_class_svm.hpp"
+#include "freshet/backends/suod.hpp"
 #include "freshet/backends/variant.hpp"
 #include "freshet/core/columns.hpp"
 #include "freshet/core/concepts.hpp"

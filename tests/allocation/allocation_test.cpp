@@ -12,6 +12,7 @@
 #include "freshet/backends/loda.hpp"
 #include "freshet/backends/mcd.hpp"
 #include "freshet/backends/one_class_svm.hpp"
+#include "freshet/backends/suod.hpp"
 #include "freshet/core/random.hpp"
 #include "freshet/stream/streaming_detector.hpp"
 #include "support/catch.hpp"
@@ -21,7 +22,7 @@ using freshet::test::n_allocations;
 TEMPLATE_TEST_CASE("scoring allocates nothing once there is a model", "", freshet::Ecod,
                    freshet::Copod, freshet::Hbos, freshet::Loda, freshet::IsolationForest,
                    freshet::Knn, freshet::LocalOutlierFactor, freshet::Cblof, freshet::Mcd,
-                   freshet::OneClassSvm) {
+                   freshet::OneClassSvm, freshet::Suod) {
   freshet::StreamingConfig config{.n_features = 5, .min_samples = 50, .retrain_interval = 100};
   config.window_size = 200;
   config.rolling_windows = {5, 10, 20};

@@ -77,5 +77,6 @@ BACKENDS: list[tuple[str, dict[str, Any]]] = [
     ("knn", {"n_neighbors": 3, "method": "mean"}),
     ("local_outlier_factor", {"n_neighbors": 7}),
     ("cblof", {"n_clusters": 4, "use_weights": True}),
+    ("suod", {"combination": "maximization"}),
     ("autoencoder", {"hidden_neuron_list": [8, 3], "epoch_num": 2}),
 ]

@@ -36,6 +36,8 @@ ESTIMATORS: list[tuple[Any, dict[str, Any]]] = [
     (freshet.KNN, {"n_neighbors": 4, "method": "median"}),
     (freshet.LOF, {"n_neighbors": 9}),
     (freshet.CBLOF, {"random_state": 3}),
+    (freshet.SUOD, {"random_state": 3}),
+    (freshet.SUOD, {"random_state": 3, "combination": "maximization"}),
     (freshet.AutoEncoder, {"epoch_num": 2}),
     (freshet.AutoEncoder, {"hidden_neuron_list": [4], "hidden_activation_name": "tanh"}),
 ]
@@ -173,6 +175,7 @@ def test_parameters(cls: Any, params: dict[str, Any]) -> None:
         (freshet.CBLOF, {"alpha": 1.0}, "alpha"),
         (freshet.CBLOF, {"beta": 1}, "beta"),
         (freshet.CBLOF, {"use_weights": 1}, "use_weights"),
+        (freshet.SUOD, {"combination": "median"}, "combination"),
         (freshet.AutoEncoder, {"hidden_neuron_list": []}, "hidden_neuron_list"),
         (freshet.AutoEncoder, {"hidden_neuron_list": "64"}, "hidden_neuron_list"),
         (freshet.AutoEncoder, {"hidden_activation_name": "softmax"}, "hidden_activation_name"),

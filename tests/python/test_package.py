@@ -30,6 +30,7 @@ MODULES = [
     "pool",
     "results",
     "streaming",
+    "suod",
 ]
 
 
@@ -96,6 +97,7 @@ def test_parameters_are_documented() -> None:
         freshet.LOF,
         freshet.CBLOF,
         freshet.AutoEncoder,
+        freshet.SUOD,
         freshet.MCD,
         freshet.OCSVM,
         freshet.RollingFeatures,
@@ -112,6 +114,7 @@ def test_algorithms_name_their_source() -> None:
     assert "Goldstein and A. Dengel" in (freshet.HBOS.__doc__ or "")
     assert "Machine Learning 102" in (freshet.LODA.__doc__ or "")
     assert "ICDM 2008" in (freshet.IForest.__doc__ or "")
+    assert "MLSys 2021" in (freshet.SUOD.__doc__ or "")
     assert "Aggarwal" in (freshet.AutoEncoder.__doc__ or "")
     assert "SIGMOD 2000" in (freshet.KNN.__doc__ or "")
     assert "SIGMOD 2000" in (freshet.LOF.__doc__ or "")

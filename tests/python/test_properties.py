@@ -34,6 +34,7 @@ ESTIMATORS: list[Any] = [
     freshet.LOF,
     freshet.CBLOF,
     freshet.AutoEncoder,
+    freshet.SUOD,
     freshet.MCD,
     freshet.OCSVM,
 ]

@@ -28,6 +28,7 @@ ESTIMATORS = {
     "knn": freshet.KNN,
     "local_outlier_factor": freshet.LOF,
     "cblof": lambda: freshet.CBLOF(random_state=0),
+    "suod": lambda: freshet.SUOD(random_state=0),
     "autoencoder": lambda: freshet.AutoEncoder(epoch_num=100, random_state=0),
 }
 

@@ -4,15 +4,8 @@ Streams
     `StreamingDetector` for one, `DetectorPool` for many; `backends` lists the methods. Where the
     host runs the trainings itself: `Training`, `TrainedModel`.
 Tables
-    `ECOD`, `COPOD`, `HBOS`, `LODA`, `IForest`, `KNN` and `AutoEncoder` in the scikit-learn and
-    PyOD convention.
-    `ECOD`, `COPOD`, `HBOS`, `LODA`, `IForest`, `KNN` and `LOF` in the scikit-learn and PyOD
-    convention.
-    `ECOD`, `COPOD`, `HBOS`, `LODA`, `IForest`, `KNN`, `LOF` and `CBLOF` in the scikit-learn and
-    PyOD convention.
-    `ECOD`, `COPOD`, `HBOS`, `LODA`, `IForest` and `MCD` in the scikit-learn and PyOD convention.
-    `ECOD`, `COPOD`, `HBOS`, `LODA`, `IForest`, `MCD` and `OCSVM` in the scikit-learn and PyOD
-    convention.
+    `ECOD`, `COPOD`, `HBOS`, `LODA`, `IForest`, `KNN`, `LOF`, `CBLOF`, `MCD`, `OCSVM`, `SUOD` and
+    `AutoEncoder` in the scikit-learn and PyOD convention.
 Windows
     `LSTMAutoencoder`, in the same convention, with bundles and PyTorch's files.
 Parts
@@ -56,6 +49,7 @@ from freshet.plotting import plot
 from freshet.pool import DetectorPool
 from freshet.results import Explanation, ResultBatch, Stats
 from freshet.streaming import StreamingDetector
+from freshet.suod import SUOD
 
 __all__ = [
     "CBLOF",
@@ -67,6 +61,7 @@ __all__ = [
     "LOF",
     "MCD",
     "OCSVM",
+    "SUOD",
     "AutoEncoder",
     "Backend",
     "ConfigurationError",

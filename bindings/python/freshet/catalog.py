@@ -158,6 +158,15 @@ def backends() -> list[Backend]:
             best_for="usual rows of a curved shape, few scaled columns",
         ),
         _backend(
+            "suod",
+            "SUOD",
+            "What LOF, HBOS, COPOD and isolation forests say together",
+            category="ensemble",
+            speed="medium",
+            memory="high",
+            best_for="rows of which nothing is known, where time does not matter",
+        ),
+        _backend(
             "autoencoder",
             "Autoencoder",
             "How badly a network that has learnt the usual rows reconstructs a row",

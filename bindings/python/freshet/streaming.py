@@ -38,6 +38,7 @@ Backend: TypeAlias = Literal[
     "cblof",
     "mcd",
     "one_class_svm",
+    "suod",
     "autoencoder",
     "lstm_autoencoder",
 ]

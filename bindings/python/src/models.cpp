@@ -21,6 +21,7 @@
 #include "freshet/backends/loda.hpp"
 #include "freshet/backends/mcd.hpp"
 #include "freshet/backends/one_class_svm.hpp"
+#include "freshet/backends/suod.hpp"
 #include "freshet/core/concepts.hpp"
 #include "freshet/core/validate.hpp"
 #include "freshet/io/archive.hpp"
@@ -175,6 +176,7 @@ void bind_models(py::module_& module) {
   bind_model<OneClassSvm>(module, "OneClassSvmModel")
       .def_property_readonly("n_support_vectors", &OneClassSvmModel::n_support_vectors, "")
       .def_property_readonly("offset", &OneClassSvmModel::offset, "");
+  bind_model<Suod>(module, "SuodModel");
   bind_model<Autoencoder>(module, "AutoencoderModel");
   module.def("backend_names", &backend_names, "backend_names()\n--\n\n");
   module.def("default_parameters", &default_parameters, "backend"_a,

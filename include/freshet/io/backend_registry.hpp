@@ -20,6 +20,7 @@
 #include "freshet/backends/lstm_autoencoder.hpp"
 #include "freshet/backends/mcd.hpp"
 #include "freshet/backends/one_class_svm.hpp"
+#include "freshet/backends/suod.hpp"
 #include "freshet/core/error.hpp"
 #include "freshet/io/json_fields.hpp"
 
@@ -30,7 +31,7 @@ namespace freshet {
 
 /// Every backend that a configuration may name. A new one is added here and nowhere else.
 using Backends = std::tuple<Ecod, Copod, Hbos, Loda, IsolationForest, Knn, LocalOutlierFactor,
-                            Cblof, Mcd, OneClassSvm, Autoencoder, LstmAutoencoder>;
+                            Cblof, Mcd, OneClassSvm, Suod, Autoencoder, LstmAutoencoder>;
 
 /// The identifiers of all backends.
 [[nodiscard]] inline std::vector<std::string> backend_names() {

@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "freshet/backends/combination.hpp"
 #include "freshet/backends/dtype.hpp"
 #include "freshet/backends/kernel.hpp"
 #include "freshet/backends/knn_method.hpp"
@@ -50,6 +51,10 @@ constexpr auto enum_values(KnnMethod /*tag*/) noexcept {
 /// All values of Kernel.
 constexpr auto enum_values(Kernel /*tag*/) noexcept {
   return std::array{Kernel::rbf, Kernel::linear, Kernel::poly, Kernel::sigmoid};
+}
+/// All values of Combination.
+constexpr auto enum_values(Combination /*tag*/) noexcept {
+  return std::array{Combination::average, Combination::maximization};
 }
 /// All values of Variant.
 constexpr auto enum_values(Variant /*tag*/) noexcept {

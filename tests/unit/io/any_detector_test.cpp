@@ -153,7 +153,7 @@ TEST_CASE("every mistake in the settings is named") {
 TEST_CASE("a snapshot of any backend goes on to the bit, started or not") {
   const std::string backend =
       GENERATE("ecod", "copod", "hbos", "loda", "isolation_forest", "knn", "local_outlier_factor",
-               "cblof", "mcd", "one_class_svm", "autoencoder");
+               "cblof", "mcd", "one_class_svm", "suod", "autoencoder");
   const json settings{{"backend", backend},
                       {"min_samples", 20},
                       {"retrain_interval", 10},
