@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import operator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -113,8 +114,12 @@ class LogSource:
         return rebuilt(points, identity, fallback.backend, fallback.contamination)
 
 
+#: In the order of `Found`.
+_CELLS: Final = operator.attrgetter(
+    "timestamp", "index", "incarnation", "score", "raw_score", "threshold", "label",
+    "model_version", "row_timestamp", "values",
+)  # fmt: skip
+
+
 def _found(one: Prediction) -> Found:
-    return Found(
-        one.timestamp, one.index, one.incarnation, one.score, one.raw_score, one.threshold,
-        one.label == "anomaly", one.model_version, one.row_timestamp, one.values,
-    )  # fmt: skip
+    return Found._make(_CELLS(one))

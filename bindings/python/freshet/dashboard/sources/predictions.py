@@ -30,7 +30,7 @@ class Found(NamedTuple):
     score: float | None
     raw_score: float | None
     threshold: float | None
-    is_anomaly: bool
+    label: str
     model_version: int
     row_timestamp: float | None
     values: dict[str, Any]
@@ -126,7 +126,7 @@ def to_points(found: Sequence[Found], first_id: int) -> Points:
     """Return predictions as points, whose ids begin with one."""
     if not found:
         return Points.none()
-    received, rows, _, scores, raw, thresholds, anomalies, versions, stamps, values = zip(
+    received, rows, _, scores, raw, thresholds, labels, versions, stamps, values = zip(
         *found, strict=True
     )
     columns, texts, matrix = _values(values)
@@ -141,7 +141,7 @@ def to_points(found: Sequence[Found], first_id: int) -> Points:
         scores=_numbers(scores),
         raw_scores=_numbers(raw),
         thresholds=_numbers(thresholds),
-        is_anomaly=np.array(anomalies, np.bool_),
+        is_anomaly=np.array([one == "anomaly" for one in labels], np.bool_),
         model_versions=np.array(versions, np.int64),
         received=_moments(received),
         times=times,

@@ -95,5 +95,5 @@ def _found(one: dict[str, Any]) -> Found:
         # Python 3.10 does not know Z.
         datetime.fromisoformat(one["timestamp"].replace("Z", "+00:00")),
         one["index"], one["incarnation"], one["score"], one["raw_score"], one["threshold"],
-        one["label"] == "anomaly", one["model_version"], one["row_timestamp"], one["values"],
+        one["label"], one["model_version"], one["row_timestamp"], one["values"],
     )  # fmt: skip
