@@ -106,7 +106,7 @@ int main(int argc, char** argv) {
                return stats_json(streams.with_existing(request.matches[1].str(), stats));
              }));
 
-  int port = argc > 1 ? std::atoi(argv[1]) : 8080;  // 0 for any that is free
+  int port = argc > 1 ? std::stoi(argv[1]) : 8080;  // 0 for any that is free
   if (port == 0) {
     port = server.bind_to_any_port("127.0.0.1");
   } else if (!server.bind_to_port("127.0.0.1", port)) {

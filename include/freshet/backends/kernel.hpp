@@ -36,8 +36,8 @@ enum class Kernel : std::uint8_t {
 class KernelFactor {
  public:
   /// A number from 0 on.
-  // NOLINTNEXTLINE(google-explicit-constructor): so that `OneClassSvm{.gamma = 0.5}` can be
-  // written.
+  // So that `OneClassSvm{.gamma = 0.5}` can be written.
+  // NOLINTNEXTLINE(google-explicit-constructor)
   constexpr KernelFactor(double gamma) noexcept : gamma_(gamma) {}
 
   /// 1 / columns.

@@ -85,7 +85,8 @@ class AnyDetector {
                       "without label, onehot and frequency in a detector that begins with a model");
     detector_ = with_backend(backend_, backend_parameters_, [&](auto backend) {
       const auto generation = model.generation<decltype(backend)>();
-      return iodetail::make_detector(StreamingDetector(backend, config_, *generation, executor_));
+      return iodetail::make_detector(
+          StreamingDetector(std::move(backend), config_, *generation, executor_));
     });
     config_ = detector_->config();
   }

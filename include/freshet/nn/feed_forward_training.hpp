@@ -77,6 +77,7 @@ class FeedForwardTraining {
   /// What has been learnt.
   [[nodiscard]] FeedForward<Scalar> network() const {
     std::vector<Dense<Scalar>> folded;
+    folded.reserve(layers_.size());
     for (const Layer& layer : layers_) folded.push_back(layer.folded());
     return {std::move(folded), options_.activation};
   }

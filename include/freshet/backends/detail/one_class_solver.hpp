@@ -98,9 +98,9 @@ class OneClassSolver {
   OneClassSolver(MatrixView rows, const KernelFunction& kernel, double nu)
       : kernels_(rows, kernel), a_(rows.n_rows()), gradient_(rows.n_rows()) {
     for (std::size_t i = 0; i < a_.size(); ++i) diagonal_.push_back(kernels_.diagonal(i));
-    double left = nu * static_cast<double>(a_.size());
-    for (std::size_t i = 0; i < a_.size() && left > 0.0; ++i, left -= 1.0) {
-      a_[i] = std::min(left, 1.0);
+    const double sum = nu * static_cast<double>(a_.size());
+    for (std::size_t i = 0; i < a_.size() && static_cast<double>(i) < sum; ++i) {
+      a_[i] = std::min(sum - static_cast<double>(i), 1.0);
       const std::span<const double> kernels = kernels_[i];
       for (std::size_t k = 0; k < a_.size(); ++k) gradient_[k] += a_[i] * kernels[k];
     }

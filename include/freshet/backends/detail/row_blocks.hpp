@@ -197,11 +197,11 @@ class RowBlocks {
   template <class Register>
   [[gnu::always_inline]] static std::uint64_t joined(
       const typename Register::Flags& flags) noexcept {
-    if constexpr (sizeof(flags) == 32) {
-      return static_cast<std::uint64_t>(flags[0] | flags[1] | flags[2] | flags[3]);
-    } else {
-      return static_cast<std::uint64_t>(flags[0] | flags[1]);
+    std::uint64_t all = 0;
+    for (std::size_t i = 0; i < sizeof(flags) / sizeof(all); ++i) {
+      all |= static_cast<std::uint64_t>(flags[i]);
     }
+    return all;
   }
 
   std::size_t n_rows_ = 0;

@@ -103,7 +103,7 @@ class SupportVectors {
   /// Adds each column's part of the sum to `parts`: what kernels differ from those of rows without
   /// distance (or product), in proportion to the column's part of that distance (or product).
   /// @return what is left, the sum of coefficient · kernel(0).
-  double split(RowView row, std::span<double> parts) const noexcept {
+  [[nodiscard]] double split(RowView row, std::span<double> parts) const noexcept {
     assert(row.size() == n_columns_ && parts.size() == n_columns_);
     const double at_zero = kernel_(0.0);
     double rest = 0.0;
