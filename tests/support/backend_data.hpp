@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <numeric>
@@ -75,6 +76,32 @@ M restored(const M& model) {
   M copy;
   reader(copy);
   return copy;
+}
+
+/// Changes a random byte of a model, `n_times` in turn: half of them among the first `n_first`,
+/// where sizes are. What is read all the same is given to `use`.
+/// @return how often it was refused
+template <class M, class Use>
+int refused_when_damaged(const M& model, int n_times, std::size_t n_first, RandomGenerator& random,
+                         const Use& use) {
+  ArchiveWriter writer;
+  writer(model);
+  int refused = 0;
+  for (int i = 0; i < n_times; ++i) {
+    std::vector<std::byte> bytes = writer.bytes();
+    const std::size_t reach = i % 2 == 0 ? std::min(n_first, bytes.size()) : bytes.size();
+    bytes[random.below(reach)] = static_cast<std::byte>(random.below(256));
+    M read;
+    try {
+      ArchiveReader reader(bytes);
+      reader(read);
+    } catch (const SnapshotError&) {
+      ++refused;
+      continue;
+    }
+    use(read);
+  }
+  return refused;
 }
 
 }  // namespace freshet::test

@@ -341,3 +341,24 @@ def _unified(scores: Floats, training_scores: Floats) -> Floats:
     if spread == 0.0:
         return np.asarray(deviations > 0.0, dtype=float)
     return np.array([max(math.erf(z), 0.0) for z in deviations / spread])
+
+
+class SeededEstimator(Estimator):
+    """The base of the estimators whose training draws random numbers from a seed."""
+
+    random_state: int | np.random.RandomState | None
+
+    def _backend_parameters(self) -> dict[str, Any]:
+        params = super()._backend_parameters()
+        del params["random_state"]
+        return params
+
+    def _train(self, rows: Floats, names: list[str] | None) -> TrainedModel:
+        return self._train_with(self._backend_parameters(), rows, names)
+
+    def _train_with(
+        self, params: dict[str, Any], rows: Floats, names: list[str] | None
+    ) -> TrainedModel:
+        seed = int(numpy_random(self.random_state).randint(np.iinfo(np.int32).max))
+        model: TrainedModel = self._model_type.fit(params, rows, names, seed)
+        return model

@@ -8,15 +8,14 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from freshet import _core
-from freshet._estimator import Estimator, TrainedModel, numpy_random
-from freshet._rows import Floats
+from freshet._estimator import SeededEstimator
 
 __all__ = ["AutoEncoder"]
 
 Activation: TypeAlias = Literal["relu", "leaky_relu", "elu", "tanh", "sigmoid", "identity"]
 
 
-class AutoEncoder(Estimator):
+class AutoEncoder(SeededEstimator):
     """Scores how badly a network that has learnt the usual rows reconstructs a row.
 
     The network's layers are too narrow to keep everything of a row; what they keep is what usual
@@ -121,11 +120,6 @@ class AutoEncoder(Estimator):
 
     def _backend_parameters(self) -> dict[str, Any]:
         params = super()._backend_parameters()
-        del params["random_state"]
         if not isinstance(self.hidden_neuron_list, str):
             params["hidden_neuron_list"] = list(self.hidden_neuron_list)
         return params
-
-    def _train(self, rows: Floats, names: list[str] | None) -> TrainedModel:
-        seed = int(numpy_random(self.random_state).randint(np.iinfo(np.int32).max))
-        return _core.AutoencoderModel.fit(self._backend_parameters(), rows, names, seed)

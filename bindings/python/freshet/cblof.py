@@ -8,13 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from freshet import _core
-from freshet._estimator import Estimator, TrainedModel, numpy_random
+from freshet._estimator import SeededEstimator
 from freshet._rows import Floats, as_matrix, column_names
 
 __all__ = ["CBLOF"]
 
 
-class CBLOF(Estimator):
+class CBLOF(SeededEstimator):
     """Scores how far a row is from the center of its large cluster, or of the nearest large one.
 
     The rows are put into clusters by k-means, and these are large or small by their sizes; rows of
@@ -155,12 +155,3 @@ class CBLOF(Estimator):
         if not hasattr(self, "_model"):
             raise AttributeError("this CBLOF is not trained yet: call fit first")
         return self._model  # type: ignore[return-value]
-
-    def _backend_parameters(self) -> dict[str, Any]:
-        params = super()._backend_parameters()
-        del params["random_state"]
-        return params
-
-    def _train(self, rows: Floats, names: list[str] | None) -> TrainedModel:
-        seed = int(numpy_random(self.random_state).randint(np.iinfo(np.int32).max))
-        return _core.CblofModel.fit(self._backend_parameters(), rows, names, seed)

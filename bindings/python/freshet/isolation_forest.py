@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from freshet import _core
-from freshet._estimator import Estimator, TrainedModel, numpy_random
+from freshet._estimator import SeededEstimator, TrainedModel
 from freshet._rows import Floats
 from freshet.errors import ConfigurationError
 
@@ -19,7 +19,7 @@ MaxSamples: TypeAlias = int | float | Literal["auto"]
 _AUTO_SAMPLES = 256
 
 
-class IForest(Estimator):
+class IForest(SeededEstimator):
     """Scores how few random splits separate a row from the others.
 
     Each tree takes some of the rows and splits them at a random value of a random column, and so
@@ -92,7 +92,6 @@ class IForest(Estimator):
 
     def _backend_parameters(self) -> dict[str, Any]:
         params = super()._backend_parameters()
-        del params["random_state"]
         if self._is_share():
             if not 0.0 < self.max_samples <= 1.0:  # type: ignore[operator]
                 raise ConfigurationError(
@@ -114,5 +113,4 @@ class IForest(Estimator):
         params = self._backend_parameters()
         if self._is_share():
             params["max_samples"] = max(int(self.max_samples * len(rows)), 1)
-        seed = int(numpy_random(self.random_state).randint(np.iinfo(np.int32).max))
-        return _core.IsolationForestModel.fit(params, rows, names, seed)
+        return self._train_with(params, rows, names)

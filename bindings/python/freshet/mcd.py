@@ -7,13 +7,12 @@ from typing import Any, cast
 import numpy as np
 
 from freshet import _core
-from freshet._estimator import Estimator, TrainedModel, numpy_random
-from freshet._rows import Floats
+from freshet._estimator import SeededEstimator, TrainedModel
 
 __all__ = ["MCD"]
 
 
-class MCD(Estimator):
+class MCD(SeededEstimator):
     """Scores how far from the robust centre a row lies, in units of the robust covariance.
 
     The half of the rows that scatters least decides what is usual, so that anomalies among the
@@ -93,12 +92,8 @@ class MCD(Estimator):
 
     def _backend_parameters(self) -> dict[str, Any]:
         params = super()._backend_parameters()
-        del params["random_state"], params["store_precision"]
+        del params["store_precision"]
         return params
-
-    def _train(self, rows: Floats, names: list[str] | None) -> TrainedModel:
-        seed = int(numpy_random(self.random_state).randint(np.iinfo(np.int32).max))
-        return _core.McdModel.fit(self._backend_parameters(), rows, names, seed)
 
     def _learned(self, model: TrainedModel, names: list[str] | None) -> None:
         super()._learned(model, names)

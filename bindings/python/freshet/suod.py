@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 
 from freshet import _core
-from freshet._estimator import Estimator, TrainedModel, numpy_random
-from freshet._rows import Floats
+from freshet._estimator import SeededEstimator
 
 __all__ = ["SUOD"]
 
 Combination: TypeAlias = Literal["average", "maximization"]
 
 
-class SUOD(Estimator):
+class SUOD(SeededEstimator):
     """Scores what several methods that differ say together.
 
     LOF with 15 and 20 neighbors, HBOS with 10 and 20 bins, COPOD, and isolation forests of 50, 100
@@ -81,12 +80,3 @@ class SUOD(Estimator):
         self.combination = combination
         self.random_state = random_state
         super().__init__(contamination)
-
-    def _backend_parameters(self) -> dict[str, Any]:
-        params = super()._backend_parameters()
-        del params["random_state"]
-        return params
-
-    def _train(self, rows: Floats, names: list[str] | None) -> TrainedModel:
-        seed = int(numpy_random(self.random_state).randint(np.iinfo(np.int32).max))
-        return _core.SuodModel.fit(self._backend_parameters(), rows, names, seed)

@@ -137,24 +137,11 @@ TEST_CASE("an autoencoder comes back from bytes, and none that could not compute
   const auto again = freshet::test::restored(model);
   CHECK(again == model);
   CHECK(again.score(rows.row(0)) == model.score(rows.row(0)));
-  freshet::ArchiveWriter writer;
-  writer(model);
-  const std::vector<std::byte> bytes = writer.bytes();
-  int refused = 0;
-  for (int i = 0; i < 2000; ++i) {
-    auto crafted = bytes;
-    crafted[random.below(crafted.size())] = static_cast<std::byte>(random.below(256));
-    AutoencoderModel read;
-    try {
-      freshet::ArchiveReader reader(crafted);
-      reader(read);
-    } catch (const freshet::SnapshotError&) {
-      ++refused;
-      continue;
-    }
-    CHECK(read.n_features() == 3);
-    (void)read.score(rows.row(0));
-  }
+  const int refused = freshet::test::refused_when_damaged(model, 2000, 40, random,
+                                                          [&](const AutoencoderModel& read) {
+                                                            CHECK(read.n_features() == 3);
+                                                            (void)read.score(rows.row(0));
+                                                          });
   CHECK(refused > 100);
 }
 

@@ -171,23 +171,10 @@ TEST_CASE("a CBLOF comes back from bytes, and none that could not score") {
   const Matrix rows = random_rows(freshet::test::Kind::normal, 50, 3, random);
   const auto model = Cblof{.use_weights = true}.fit(rows);
   CHECK(freshet::test::restored(model) == model);
-  freshet::ArchiveWriter writer;
-  writer(model);
-  int refused = 0;
-  for (int i = 0; i < 3000; ++i) {
-    auto crafted = writer.bytes();
-    crafted[random.below(i % 2 == 0 ? 40 : crafted.size())] =
-        static_cast<std::byte>(random.below(256));
-    CblofModel read;
-    try {
-      freshet::ArchiveReader reader(crafted);
-      reader(read);
-    } catch (const freshet::SnapshotError&) {
-      ++refused;
-      continue;
-    }
-    if (read.n_features() == 3) CHECK(score(read, {0.0, 1.0, 2.0}) >= 0.0);
-  }
+  const int refused =
+      freshet::test::refused_when_damaged(model, 3000, 40, random, [&](const CblofModel& read) {
+        if (read.n_features() == 3) CHECK(score(read, {0.0, 1.0, 2.0}) >= 0.0);
+      });
   CHECK(refused > 100);
 }
 

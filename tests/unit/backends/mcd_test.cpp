@@ -203,23 +203,10 @@ TEST_CASE("an MCD comes back from bytes, and none that could not be scored with"
   const Matrix rows = random_rows(Kind::with_constants, 100, 3, random);
   const auto model = Mcd{}.fit(rows);
   CHECK(freshet::test::restored(model) == model);
-  freshet::ArchiveWriter writer;
-  writer(model);
-  const std::vector<std::byte> bytes = writer.bytes();
-  int refused = 0;
-  for (int i = 0; i < 3000; ++i) {
-    auto crafted = bytes;
-    crafted[random.below(crafted.size() / 3)] = static_cast<std::byte>(random.below(256));
-    McdModel read;
-    try {
-      freshet::ArchiveReader reader(crafted);
-      reader(read);
-    } catch (const freshet::SnapshotError&) {
-      ++refused;
-      continue;
-    }
-    if (read.n_features() == 3) CHECK_FALSE(score(read, {0.0, 1.0, 2.0}) < 0.0);
-  }
+  const int refused =
+      freshet::test::refused_when_damaged(model, 3000, 40, random, [&](const McdModel& read) {
+        if (read.n_features() == 3) CHECK_FALSE(score(read, {0.0, 1.0, 2.0}) < 0.0);
+      });
   CHECK(refused > 100);
 }
 

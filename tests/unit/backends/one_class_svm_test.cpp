@@ -145,24 +145,10 @@ TEST_CASE("a boundary comes back from bytes, and none that could not be scored w
   RandomGenerator random(9);
   const auto model = OneClassSvm{}.fit(random_rows(Kind::tied, 50, 3, random));
   CHECK(freshet::test::restored(model) == model);
-  freshet::ArchiveWriter writer;
-  writer(model);
-  const std::vector<std::byte> bytes = writer.bytes();
-  int refused = 0;
-  for (int i = 0; i < 3000; ++i) {
-    auto crafted = bytes;
-    crafted[random.below(i % 2 == 0 ? 64 : crafted.size())] =
-        static_cast<std::byte>(random.below(256));
-    OneClassSvmModel read;
-    try {
-      freshet::ArchiveReader reader(crafted);
-      reader(read);
-    } catch (const freshet::SnapshotError&) {
-      ++refused;
-      continue;
-    }
-    if (read.n_features() == 3) CHECK_FALSE(std::isnan(score(read, {0.0, 1.0, 2.0})));
-  }
+  const int refused = freshet::test::refused_when_damaged(
+      model, 3000, 64, random, [&](const OneClassSvmModel& read) {
+        if (read.n_features() == 3) CHECK_FALSE(std::isnan(score(read, {0.0, 1.0, 2.0})));
+      });
   CHECK(refused > 100);
 }
 

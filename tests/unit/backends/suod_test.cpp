@@ -68,22 +68,9 @@ TEST_CASE("a group comes back from bytes, and none of models that differ in widt
   CHECK(model == Suod{}.fit(rows, 1));
   CHECK_FALSE(model == Suod{}.fit(rows, 2));
   CHECK(freshet::test::restored(model) == model);
-  freshet::ArchiveWriter writer;
-  writer(model);
-  const std::vector<std::byte> bytes = writer.bytes();
-  int refused = 0;
-  for (int i = 0; i < 500; ++i) {
-    auto crafted = bytes;
-    crafted[random.below(crafted.size())] = static_cast<std::byte>(random.below(256));
-    SuodModel read;
-    try {
-      freshet::ArchiveReader reader(crafted);
-      reader(read);
-    } catch (const freshet::SnapshotError&) {
-      ++refused;
-      continue;
-    }
-    if (read.n_features() == 3) (void)read.score(rows.row(0));
-  }
+  const int refused =
+      freshet::test::refused_when_damaged(model, 500, 40, random, [&](const SuodModel& read) {
+        if (read.n_features() == 3) (void)read.score(rows.row(0));
+      });
   CHECK(refused > 10);
 }

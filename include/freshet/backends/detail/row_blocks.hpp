@@ -17,8 +17,8 @@
 /// @file
 /// Rows that are searched for the nearest ones of another, all of them, many at a time.
 ///
-/// Made for the rows of a window, some thousands: all is fetched ahead, hardly a branch is predicted
-/// wrongly, and columns cost what they cost anywhere.
+/// Made for the rows of a window, some thousands: all is fetched ahead, hardly a branch is
+/// predicted wrongly, and columns cost what they cost anywhere.
 
 namespace freshet::backendsdetail {
 
