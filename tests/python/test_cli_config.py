@@ -147,7 +147,7 @@ def test_a_range_holds_for_the_file_too():
     assert "100" in result.stderr
 
 
-@pytest.mark.parametrize("command", ["detect", "stream", "score", "download"])
+@pytest.mark.parametrize("command", ["detect", "stream", "score", "download", "dashboard"])
 def test_the_commands_that_have_it(command):
     config = write("own.toml", "nonsense = 1\n")
     argument = {"detect": ["data.csv"], "score": ["bundle"]}.get(command, [])

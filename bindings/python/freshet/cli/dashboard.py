@@ -7,6 +7,8 @@ from typing import Annotated, Final
 
 import typer
 
+from freshet.cli._config_option import ConfigFile
+
 EXAMPLES: Final = (
     "freshet dashboard data/nyc_taxi.csv",
     "freshet dashboard data/nyc_taxi.csv --backend hbos --contamination 0.01 --rolling 12,48",
@@ -76,6 +78,7 @@ def dashboard(
     no_browser: Annotated[
         bool, typer.Option("--no-browser", help="Do not open a browser.")
     ] = False,
+    config: ConfigFile = None,  # noqa: ARG001
 ) -> None:
     """Look at a stream and its verdicts in a browser.
 

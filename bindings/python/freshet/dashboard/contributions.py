@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from freshet.catalog import backends
 from freshet.errors import Error
 from freshet.streaming import StreamingDetector
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["REBUILDING", "Contributions", "UnexplainedError", "rebuilt"]
 
 #: The backends that a detector can be rebuilt with from logged rows.
-REBUILDING: Final = ("ecod", "copod", "hbos", "loda", "isolation_forest")
+REBUILDING: Final = tuple(one.backend for one in backends() if one.backend != "lstm_autoencoder")
 #: Rows before the one in question that such a detector is trained on, at most and at least.
 _MOST_ROWS: Final = 1000
 _FEWEST_ROWS: Final = 50
