@@ -1,7 +1,7 @@
 # Every public header that needs neither JSON nor Eigen is listed in freshet.hpp by name.
 file(READ "${INCLUDE_DIR}/freshet/freshet.hpp" umbrella)
 file(GLOB_RECURSE headers RELATIVE "${INCLUDE_DIR}" "${INCLUDE_DIR}/freshet/*.hpp")
-list(FILTER headers EXCLUDE REGEX "/detail/|^freshet/io/|^freshet/nn/|^freshet/core/eigen.hpp$|^freshet/backends/lstm_autoencoder.hpp$|^freshet/freshet.hpp$")
+list(FILTER headers EXCLUDE REGEX "/detail/|^freshet/io/|^freshet/nn/|^freshet/core/eigen.hpp$|^freshet/backends/(lstm_)?autoencoder.hpp$|^freshet/freshet.hpp$")
 set(missing)
 foreach(header IN LISTS headers)
   string(FIND "${umbrella}" "#include <${header}>" angle)
