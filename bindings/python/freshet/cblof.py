@@ -43,9 +43,9 @@ class CBLOF(SeededEstimator):
 
     Attributes
     ----------
-    cluster_centers_ : ndarray of float64, shape (n_clusters_, n_columns)
-        The centers of the clusters, by their size, the largest first.
-    cluster_sizes_ : ndarray of int, shape (n_clusters_,)
+    cluster_centers_ : ndarray of float64, shape (k, n_columns)
+        The centers of the k clusters that were formed, by their size, the largest first.
+    cluster_sizes_ : ndarray of int, shape (k,)
         The training rows of each cluster.
     large_cluster_labels_, small_cluster_labels_ : ndarray of int
         Which clusters are large: the first ones. Where sizes part no large from small ones, PyOD

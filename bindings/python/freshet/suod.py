@@ -57,9 +57,9 @@ class SUOD(SeededEstimator):
 
     References
     ----------
-    Y. Zhao, X. Hu, C. Cheng, C. Wang, C. Wan, W. Wang, J. Yang, H. Bai, Z. Li, C. Xiao, Y. Wang,
-    Z. Qiao, J. Sun and L. Akoglu, "SUOD: Accelerating Large-Scale Unsupervised Heterogeneous
-    Outlier Detection", MLSys 2021.
+    Y. Zhao, X. Hu, C. Cheng, C. Wang, C. Wan, W. Wang, J. Yang, H. Bai, Z. Li, C. Xiao, Y. Wang, Z.
+    Qiao, J. Sun and L. Akoglu, "SUOD: Accelerating Large-Scale Unsupervised Heterogeneous Outlier
+    Detection", MLSys 2021.
 
     Examples
     --------
