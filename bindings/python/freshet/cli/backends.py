@@ -41,7 +41,8 @@ def backends(
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for heading in ("BACKEND", "SPEED", "MEMORY", "BEST FOR", "PARAMETERS"):
         # The identifiers are for copying, so they stay in one piece.
-        table.add_column(heading, no_wrap=heading == "BACKEND")
+        # A name of a parameter that does not fit is broken, not cut off.
+        table.add_column(heading, no_wrap=heading == "BACKEND", overflow="fold")
     for method in methods:
         table.add_row(
             method.backend,

@@ -16,7 +16,7 @@ EXAMPLES: Final = (
     "freshet dashboard scores.csv",
     "freshet dashboard --log freshet-data",
     "freshet dashboard --log postgresql+psycopg://user@host/database",
-    "FRESHET_API_KEY=… freshet dashboard --url http://localhost:8000",
+    "FRESHET_API_KEY=… freshet dashboard --url http://localhost:14345",
 )
 
 

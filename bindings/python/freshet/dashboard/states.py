@@ -27,7 +27,7 @@ _ICONS: Final = {
     "unreadable": ":material/report:",
 }
 _FIRST_POINT: Final = """\
-curl -s http://localhost:8000/v1/ml/anomaly/stream \\
+curl -s http://localhost:14345/v1/ml/anomaly/stream \\
   -H 'Content-Type: application/json' \\
   -d '{"model": "my-stream", "data": {"temperature": 21.5}}'"""
 

@@ -30,7 +30,7 @@ class ServiceSource:
     Parameters
     ----------
     url : str
-        Such as ``http://localhost:8000``.
+        Such as ``http://localhost:14345``.
     api_key : str, optional
     """
 
