@@ -160,6 +160,20 @@ def replayed(events: list[Any]) -> tuple[np.ndarray, np.ndarray, int]:
     return np.concatenate(values), np.concatenate(records), version
 
 
+def wait_for_models(url: str, stream_ids: list[str], version: int) -> None:
+    """Wait until every stream has had so many models, however slow the machine is."""
+    deadline = time.monotonic() + 120
+    waiting = list(stream_ids)
+    while waiting and time.monotonic() < deadline:
+        time.sleep(0.1)
+        found = [httpx.get(f"{url}{PATH}/{one}", timeout=30.0).json() for one in waiting]
+        waiting = [
+            one
+            for one, info in zip(waiting, found, strict=True)
+            if info.get("model_version", 0) < version
+        ]
+
+
 @pytest.mark.timeout(600)
 def test_replicas_are_killed(tmp_path: Path, redis_server: Any) -> None:
     chance = random.Random(3)
@@ -187,7 +201,9 @@ def test_replicas_are_killed(tmp_path: Path, redis_server: Any) -> None:
                     except FAILURES:
                         time.sleep(0.01)
                         continue
-                    assert answer.status_code == 200, answer.text
+                    if answer.status_code != 200:
+                        logs = "\n".join(one.log()[-5000:] for one in replicas)
+                        pytest.fail(f"{answer.text}\n{logs}")
                     acknowledged[stream_id][point[0]] = answer.json()["results"][0]
         except BaseException as error:
             failures.append(error)
@@ -202,7 +218,10 @@ def test_replicas_are_killed(tmp_path: Path, redis_server: Any) -> None:
         replica = chance.choice(replicas)
         replica.kill()
         replica.start()
-    stop.set()
+    try:
+        wait_for_models(replicas[0].url, stream_ids, version=4)
+    finally:
+        stop.set()
     for writer in writers:
         writer.join()
     try:
@@ -227,7 +246,8 @@ def test_replicas_are_killed(tmp_path: Path, redis_server: Any) -> None:
             record = records[places[value]]
             assert result["score"] == (record["score"] if record["scored"] else None)
             assert result["raw_score"] == (record["raw_score"] if record["scored"] else None)
-        assert version > 3
+        assert version >= 4
         for info in infos:
             assert info["total_processed"] == len(values)
-            assert info["model_version"] >= version
+            # A training that the last rows made due may have ended since.
+            assert info["model_version"] in (version - 1, version)

@@ -22,6 +22,7 @@ from engine_testing import (
 )
 from freshet.errors import UnknownStreamError
 from freshet.server.engine import SettingsConflictError
+from freshet.server.engine.redis_store import RedisStore
 from freshet_testing import stream
 from service_process import ServiceProcess
 
@@ -105,6 +106,53 @@ def test_a_new_replica_goes_on_from_the_snapshot(tmp_path: Path, redis_url: str)
 
     found = asyncio.run(scenario())
     assert_same_verdicts(found, uninterrupted(rows, found["model_version"]))
+
+
+@pytest.mark.parametrize(
+    ("n_seen", "at"), [(0, "recovery"), (0, "events"), (0, "model"), (155, "model")]
+)
+def test_a_replica_reads_while_another_forgets(
+    tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch, n_seen: int, at: str
+) -> None:
+    rows, late = stream(600), stream(1, seed=1)
+    found: list[np.ndarray] = []
+    read = getattr(RedisStore, at)
+    hindered: list[RedisStore] = []
+
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+
+        async def go_on(n: int) -> None:
+            for row in rows[len(found) : len(found) + n]:
+                found.append(await score(first, "pump", row[None]))
+            await settle(first, "pump")
+
+        def read_late(store: RedisStore, *arguments: Any) -> Any:
+            answer = read(store, *arguments) if at == "recovery" else None
+            if hindered and store is hindered[-1]:
+                hindered.pop()
+                asyncio.run_coroutine_threadsafe(go_on(100), loop).result(60)
+            return answer if at == "recovery" else read(store, *arguments)
+
+        monkeypatch.setattr(RedisStore, at, read_late)
+        first, second = engines = await replicas(tmp_path, redis_url, 2)
+        try:
+            if n_seen:
+                await go_on(n_seen)
+                await second.info("pump")
+            # The last snapshot is of row 150, the last model was published after it.
+            await go_on(178 - n_seen)
+            hindered.extend([second.store] * 2)
+            found.append(await score(second, "pump", late))
+            rows[len(found) - 1] = late
+            await go_on(20)
+        finally:
+            await close(engines)
+
+    asyncio.run(scenario())
+    assert len(hindered) < 2
+    records = np.concatenate(found)
+    assert_same_verdicts(records, uninterrupted(rows[: len(found)], records["model_version"]))
 
 
 def test_what_one_replica_does_the_others_see(tmp_path: Path, redis_url: str) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import structlog
 
-from freshet.errors import Error
+from freshet.errors import Error, SnapshotError
 from freshet.server.engine import changes as change
 from freshet.server.engine.changes import Change, Entry, SnapshotBytes
 from freshet.server.engine.events import Create, Event, Publish, Rows, encode
@@ -171,12 +171,15 @@ class Lane:
         self._check_training(stream)
 
     def _catch_up(self, stream: Stream, missed: Missed) -> None:
-        if missed.events is None:
-            stream.is_loaded = False
-            self._loader.load(stream)
-        else:
-            for event in missed.events:
+        try:
+            is_caught_up = missed.events is not None
+            for event in missed.events or ():
                 self._detectors.apply(stream, event)
+        except SnapshotError:
+            # The model of an event has been forgotten since, with a snapshot that has seen it.
+            is_caught_up = False
+        if not is_caught_up:
+            self._loader.load(stream)
         self._check_training(stream)
 
     def _happen(self, one: _Held, operation: Operation, proposal: Proposal) -> None:

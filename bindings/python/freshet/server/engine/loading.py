@@ -7,6 +7,7 @@ import time
 import structlog
 
 from freshet.errors import Error, SnapshotError
+from freshet.server.engine.changes import StoreError
 from freshet.server.engine.events import Create
 from freshet.server.engine.measures import Measures
 from freshet.server.engine.recovery import Recovery, StoredSnapshot
@@ -39,16 +40,21 @@ class Loader:
         StoreError
             If the store cannot be read; then the stream is not loaded.
         """
-        began = time.perf_counter()
-        self._detectors.unload(stream)
-        recovery = self._store.recovery(stream.stream_id)
-        stream.forget()
-        if recovery is None:
-            return
-        stream.incarnation = recovery.incarnation
-        stream.info = recovery.info
-        snapshot = self._restore(stream, recovery)
-        n_events = self._replay(stream, recovery)
+        while True:
+            began = time.perf_counter()
+            self._detectors.unload(stream)
+            recovery = self._store.recovery(stream.stream_id)
+            stream.forget()
+            if recovery is None:
+                return
+            stream.incarnation = recovery.incarnation
+            stream.info = recovery.info
+            try:
+                snapshot = self._restore(stream, recovery)
+                n_events = self._replay(stream, recovery)
+            except _OutdatedError:
+                continue
+            break
         stream.is_loaded = True
         self._measures.loaded(time.perf_counter() - began)
         _log.info(
@@ -87,6 +93,8 @@ class Loader:
         n_events = 0
         events = self._store.events(stream.stream_id, recovery.incarnation, stream.sequence)
         for sequence, event in events:
+            if sequence != stream.sequence + 1:
+                self._require_newest(stream, recovery)
             if not stream.is_loaded and not isinstance(event, Create):
                 # No snapshot is left, and the first events are gone: what is kept has to do.
                 _log.error("stream_rebuilt", stream_id=stream.stream_id, first_event=sequence)
@@ -96,7 +104,10 @@ class Loader:
             stream.sequence = sequence - 1
             try:
                 self._detectors.apply(stream, event)
+            except StoreError:
+                raise
             except Error as error:
+                self._require_newest(stream, recovery)
                 # Only where events before it are missing; the others all did happen once.
                 _log.error(
                     "event_left_out",
@@ -106,3 +117,19 @@ class Loader:
                 )
             n_events += 1
         return n_events
+
+    def _require_newest(self, stream: Stream, recovery: Recovery) -> None:
+        """Raise unless what is missing is lost, rather than forgotten after a newer snapshot."""
+        now = self._store.recovery(stream.stream_id)
+        if now is None or _origin(now) != _origin(recovery):
+            raise _OutdatedError
+
+
+class _OutdatedError(Exception):
+    """Another replica has taken snapshots, and forgotten what they hold, during the loading."""
+
+
+def _origin(recovery: Recovery) -> tuple[str, int]:
+    """Where a replay begins."""
+    newest = max((one.sequence for one in recovery.snapshots if one.is_intact), default=0)
+    return recovery.incarnation, newest
