@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <future>
 #include <span>
 #include <string>
 #include <vector>
@@ -119,6 +120,13 @@ ConfigurationError
       .def(py::pickle(&to_bytes, &from_bytes));
 }
 
+/// Trains in a thread of its own. The caller's, which has to get Python's lock when the training
+/// has ended, has slept meanwhile: a scheduler lets it go on at once, as it does not one that has
+/// used up its share of the processor, and which would keep the lock while it waits for the next.
+TrainedModel run_apart(const AnyTraining& training) {
+  return std::async(std::launch::async, [&training] { return training.run(); }).get();
+}
+
 void bind_training(py::module_& module) {
   py::class_<AnyTraining> type(module, "Training", R"doc(A training that waits for the host.
 
@@ -126,10 +134,12 @@ Handed out by a detector with ``retrain="hosted"``. It has a copy of all it need
 any thread, more than once, whatever has become of the detector meanwhile.)doc");
   type.attr("__module__") = "freshet";
   type.def_property_readonly("version", &AnyTraining::version, "The version of what it yields.")
-      .def("run", &AnyTraining::run, py::call_guard<py::gil_scoped_release>(), R"doc(run(self)
+      .def("run", &run_apart, py::call_guard<py::gil_scoped_release>(), R"doc(run(self)
 --
 
 Train, in this call; other Python threads go on.
+
+The work is done by a thread of its own with the priority of the caller's.
 
 Returns
 -------
