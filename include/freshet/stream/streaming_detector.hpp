@@ -1,11 +1,9 @@
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -24,8 +22,10 @@
 #include "freshet/features/encoder.hpp"
 #include "freshet/features/feature_map.hpp"
 #include "freshet/stream/config.hpp"
+#include "freshet/stream/detail/feature_window.hpp"
+#include "freshet/stream/detail/row_clock.hpp"
+#include "freshet/stream/detail/row_encoding.hpp"
 #include "freshet/stream/generation.hpp"
-#include "freshet/stream/sliding_window.hpp"
 #include "freshet/stream/statistics.hpp"
 #include "freshet/stream/trainer.hpp"
 #include "freshet/stream/training.hpp"
@@ -58,12 +58,9 @@ class StreamingDetector {
   /// @throws ConfigurationError naming the setting that is out of range.
   explicit StreamingDetector(B backend, StreamingConfig config,
                              std::shared_ptr<Executor> executor = nullptr)
-      : encoder_(checked_encoder(backend, config)),
-        features_(n_encoded(config), config.rolling_windows, config.lag_periods),
-        window_(config.window_size, features_.n_features()),
-        trainer_(std::move(backend), std::move(config), std::move(executor)) {
-    make_room();
-  }
+      : encoding_(checked(backend, config)),
+        window_(encoding_.n_outputs(config), config),
+        trainer_(std::move(backend), std::move(config), std::move(executor)) {}
 
   /// Begins with a model that was trained elsewhere. Rows are scored as soon as there are enough of
   /// them for a shingle; until then the detector is collecting. A threshold in the settings
@@ -71,13 +68,11 @@ class StreamingDetector {
   /// @throws ConfigurationError also when the model scores rows of another width.
   StreamingDetector(B backend, StreamingConfig config, const Generation<B>& generation,
                     std::shared_ptr<Executor> executor = nullptr)
-      : encoder_(checked_encoder(backend, config)),
-        features_(n_encoded(config), config.rolling_windows, config.lag_periods),
-        window_(config.window_size, features_.n_features()),
+      : encoding_(checked(backend, config)),
+        window_(encoding_.n_outputs(config), config),
         trainer_(std::move(backend), config, std::move(executor),
                  generation.with_threshold(config.threshold.value_or(generation.threshold()))) {
     require_same_width(generation);
-    make_room();
   }
 
   /// Scores a row, then keeps it. Allocates only when a training begins.
@@ -87,7 +82,7 @@ class StreamingDetector {
   Result process(RowView row, std::optional<double> timestamp = std::nullopt) {
     const Outcome outcome = try_process(row, timestamp);
     if (outcome) return *outcome;
-    if (has_schema()) encoder_.require_row(std::vector<Cell>(row.begin(), row.end()));
+    if (has_schema()) encoder().require_row(std::vector<Cell>(row.begin(), row.end()));
     throw to_error(outcome.error(), config().columns);
   }
 
@@ -97,18 +92,17 @@ class StreamingDetector {
     if (!has_schema()) return process(numbers_of(row).row(0), timestamp);
     const Outcome outcome = try_cells(row, timestamp);
     if (outcome) return *outcome;
-    encoder_.require_row(row);  // throws, unless it was the timestamp
+    encoder().require_row(row);  // throws, unless it was the timestamp
     throw to_error(outcome.error(), config().columns);
   }
 
   /// As `process`, but says why a row is refused instead of throwing.
   Outcome try_process(RowView row, std::optional<double> timestamp = std::nullopt) noexcept {
     if (has_schema()) {
-      if (row.size() != cells_.size()) {
-        return RowFault{ErrorCode::width_mismatch, 0, row.size(), cells_.size()};
+      if (row.size() != encoder().n_columns()) {
+        return RowFault{ErrorCode::width_mismatch, 0, row.size(), encoder().n_columns()};
       }
-      std::copy(row.begin(), row.end(), cells_.begin());
-      return try_cells(cells_, timestamp);
+      return try_cells(encoding_.cells_of(row), timestamp);
     }
     if (const auto fault = find_fault(row, config().n_features)) return *fault;
     return accept_at(row, timestamp);
@@ -136,13 +130,13 @@ class StreamingDetector {
   void check(MatrixView rows, std::span<const double> timestamps = {}) const {
     if (has_schema()) return check(CellRows(rows), timestamps);
     require_rows(rows, config().n_features, config().columns);
-    require_timestamps(timestamps, rows.n_rows());
+    clock_.require(timestamps, rows.n_rows(), config().out_of_order);
   }
   /// The same for rows that the schema encodes.
   void check(const CellRows& rows, std::span<const double> timestamps = {}) const {
     if (!has_schema()) return check(numbers_of(rows), timestamps);
-    encoder_.require_rows(rows);
-    require_timestamps(timestamps, rows.n_rows());
+    encoder().require_rows(rows);
+    clock_.require(timestamps, rows.n_rows(), config().out_of_order);
   }
 
   /// What the active model would score `row` if it came next; nothing is kept. Allocates.
@@ -225,11 +219,10 @@ class StreamingDetector {
 
   /// Back to cold start: rows, features, model and counters are gone, the settings stay.
   void reset() noexcept {
-    encoder_.reset();
-    features_.reset();
-    window_.clear();
+    encoding_.reset();
+    window_.reset();
     trainer_.reset();
-    last_timestamp_ = -std::numeric_limits<double>::infinity();
+    clock_.reset();
     total_processed_ = 0;
     dropped_ = 0;
   }
@@ -270,18 +263,18 @@ class StreamingDetector {
   /// The settings.
   [[nodiscard]] const StreamingConfig& config() const noexcept { return trainer_.config(); }
   /// What the schema makes of rows; without one it has no columns.
-  [[nodiscard]] const Encoder& encoder() const noexcept { return encoder_; }
+  [[nodiscard]] const Encoder& encoder() const noexcept { return encoding_.encoder(); }
   /// What is made of encoded rows.
-  [[nodiscard]] const FeatureMap& features() const noexcept { return features_; }
+  [[nodiscard]] const FeatureMap& features() const noexcept { return window_.features(); }
   /// The names of the features, in the order in which the model sees them. Those of one-hot columns
   /// change when categories appear.
   [[nodiscard]] std::vector<std::string> feature_names() const {
-    return features_.names(has_schema() ? encoder_.names() : config().columns);
+    return features().names(has_schema() ? encoder().names() : config().columns);
   }
   /// The column from which feature `feature` is made.
   [[nodiscard]] std::size_t column_of(std::size_t feature) const noexcept {
-    const std::size_t encoded = features_.column_of(feature);
-    return has_schema() ? encoder_.column_of(encoded) : encoded;
+    const std::size_t encoded = features().column_of(feature);
+    return has_schema() ? encoder().column_of(encoded) : encoded;
   }
 
   /// What a snapshot of this type of detector is called.
@@ -299,26 +292,19 @@ class StreamingDetector {
   /// Reads the whole state into a fresh detector, or writes it; see io/snapshot.hpp.
   template <class Archive>
   void serialize(Archive& archive) {
-    archive(trainer_, features_, window_, last_timestamp_, total_processed_, dropped_);
-    if (has_schema()) archive(encoder_);
+    archive(trainer_, window_, clock_, total_processed_, dropped_);
+    if (has_schema()) archive(encoding_);
     if constexpr (Archive::is_reading) {
       archive.require(
-          !has_schema() || (std::ranges::equal(encoder_.columns(), config().column_names()) &&
-                            encoder_.schema() == config().schema && !encoder_.is_fitted()),
+          !has_schema() || (std::ranges::equal(encoder().columns(), config().column_names()) &&
+                            encoder().schema() == config().schema && !encoder().is_fitted()),
           "encoder");
-      make_room();
       const Generation<B>* active = trainer_.active();
       const std::optional<Matrix>& interrupted = trainer_.interrupted();
-      archive.require(
-          features_.n_columns() == n_encoded(config()) &&
-              std::ranges::equal(features_.rolling_windows(), config().rolling_windows) &&
-              std::ranges::equal(features_.lag_periods(), config().lag_periods) &&
-              window_.n_columns() == features_.n_features() &&
-              window_.capacity() == config().window_size &&
-              (active == nullptr ||
-               active->n_features() == features_.n_features() * config().shingle),
-          "shapes");
-      archive.require(!interrupted || (interrupted->n_columns() == features_.n_features() &&
+      archive.require(window_.is_made_of(encoding_.n_outputs(config()), config()) &&
+                          (active == nullptr || active->n_features() == n_scored()),
+                      "shapes");
+      archive.require(!interrupted || (interrupted->n_columns() == features().n_features() &&
                                        interrupted->n_rows() >= config().shingle &&
                                        interrupted->n_rows() <= config().window_size &&
                                        features_acceptable(*interrupted)),
@@ -331,9 +317,9 @@ class StreamingDetector {
   explicit StreamingDetector(std::shared_ptr<Executor> executor)
       : trainer_(B{}, StreamingConfig{}, std::move(executor)) {}
 
-  /// The first member to be made, so that nothing is made of settings that are out of range. Of a
-  /// backend that scores windows, the shingle is its window.
-  static Encoder checked_encoder(const B& backend, StreamingConfig& config) {
+  /// For the first member to be made, so that nothing is made of settings that are out of range. Of
+  /// a backend that scores windows, the shingle is its window.
+  static const StreamingConfig& checked(const B& backend, StreamingConfig& config) {
     if constexpr (requires { backend.validate(); }) backend.validate();
     if constexpr (WindowBackend<B>) {
       require_parameter(
@@ -342,68 +328,30 @@ class StreamingDetector {
       config.shingle = backend.window;
     }
     config.validate();
-    return config.schema.empty() ? Encoder() : Encoder(config.column_names(), config.schema);
-  }
-
-  /// The width of a row of which features are made.
-  [[nodiscard]] std::size_t n_encoded(const StreamingConfig& config) const noexcept {
-    return config.schema.empty() ? config.n_features : encoder_.n_outputs();
+    return config;
   }
 
   [[nodiscard]] bool has_schema() const noexcept { return !config().schema.empty(); }
 
-  void make_room() {
-    encoded_.resize(encoder_.n_outputs());
-    if (has_schema()) cells_.resize(encoder_.n_columns());
+  /// How many values a model scores at a time.
+  [[nodiscard]] std::size_t n_scored() const noexcept {
+    return features().n_features() * config().shingle;
   }
 
   void require_same_width(const Generation<B>& generation) const {
-    require_parameter(generation.n_features() == features_.n_features() * config().shingle,
-                      "n_features", "as many features times shingle as the model scores");
+    require_parameter(generation.n_features() == n_scored(), "n_features",
+                      "as many features times shingle as the model scores");
   }
 
-  static void require_one_per_row(const std::string& what, std::size_t size, std::size_t n_rows) {
-    if (size == n_rows) return;
-    const std::string expected = std::to_string(n_rows) + ", one for each row";
-    throw DataError(ErrorCode::width_mismatch,
-                    "there are " + std::to_string(size) + " " + what + ": expected " + expected,
-                    what, expected);
-  }
-
-  /// The fault of a timestamp that follows `previous`, unless late rows are dropped.
-  [[nodiscard]] std::optional<RowFault> timestamp_fault(double timestamp, double previous,
-                                                        std::size_t row) const noexcept {
-    if (!std::isfinite(timestamp)) {
-      return RowFault{ErrorCode::timestamp_invalid, row, 0, 0, timestamp};
-    }
-    if (timestamp >= previous || config().out_of_order == OutOfOrder::drop) return std::nullopt;
-    return RowFault{ErrorCode::timestamp_out_of_order, row, 0, 0, timestamp};
-  }
-
-  void require_timestamps(std::span<const double> timestamps, std::size_t n_rows) const {
-    if (!timestamps.empty()) require_one_per_row("timestamps", timestamps.size(), n_rows);
-    double previous = last_timestamp_;
-    for (std::size_t i = 0; i < timestamps.size(); ++i) {
-      if (const auto fault = timestamp_fault(timestamps[i], previous, i)) throw to_error(*fault);
-      previous = timestamps[i];
-    }
-  }
-
-  /// Cells that come without a schema, as the numbers that they have to be.
-  [[nodiscard]] Matrix numbers_of(const CellRows& rows) const {
-    const Encoder encoder(config().column_names(), {});
-    encoder.require_rows(rows);
-    Matrix numbers(rows.n_rows(), encoder.n_outputs());
-    for (std::size_t i = 0; i < rows.n_rows(); ++i) encoder.transform(rows.row(i), numbers.row(i));
-    return numbers;
-  }
-  [[nodiscard]] Matrix numbers_of(CellRow row) const {
-    return numbers_of(CellRows(1, row.size(), [row](std::size_t) { return row; }));
+  /// Cells that come without a schema, one row or many.
+  template <class Cells>
+  [[nodiscard]] Matrix numbers_of(const Cells& cells) const {
+    return streamdetail::numbers_of(cells, config().column_names());
   }
 
   /// With a schema, what `try_process` says of a row of cells.
   Outcome try_cells(CellRow row, std::optional<double> timestamp) noexcept {
-    if (const auto fault = encoder_.find_fault(row)) return *fault;
+    if (const auto fault = encoder().find_fault(row)) return *fault;
     return accept_at(row, timestamp);
   }
 
@@ -411,14 +359,14 @@ class StreamingDetector {
   template <class Row>
   Outcome accept_at(Row row, std::optional<double> timestamp) noexcept {
     if (!timestamp) return accept(row);
-    if (const auto fault = timestamp_fault(*timestamp, last_timestamp_, 0)) return *fault;
+    if (const auto fault = clock_.find_fault(*timestamp, config().out_of_order)) return *fault;
     return accept_or_drop(row, *timestamp);
   }
 
   template <class Rows>
   void accept_all(const Rows& rows, std::span<Result> results, std::span<const double> timestamps) {
     check(rows, timestamps);
-    require_one_per_row("results", results.size(), rows.n_rows());
+    streamdetail::require_one_per_row("results", results.size(), rows.n_rows());
     for (std::size_t i = 0; i < rows.n_rows(); ++i) {
       results[i] =
           timestamps.empty() ? accept(rows.row(i)) : accept_or_drop(rows.row(i), timestamps[i]);
@@ -427,10 +375,7 @@ class StreamingDetector {
 
   template <class Row>
   Result accept_or_drop(Row row, double timestamp) noexcept {
-    if (timestamp >= last_timestamp_) {
-      last_timestamp_ = timestamp;
-      return accept(row);
-    }
+    if (clock_.advance(timestamp)) return accept(row);
     ++dropped_;
     Result unscored;
     unscored.status = status();
@@ -439,20 +384,16 @@ class StreamingDetector {
     return unscored;
   }
 
-  Result accept(CellRow row) noexcept {
-    encoder_.transform(row, encoded_);
-    encoder_.learn(row);
-    return accept(RowView(encoded_));
-  }
+  Result accept(CellRow row) noexcept { return accept(encoding_.learn(row)); }
 
   /// Scores and keeps a row that has been checked.
   Result accept(RowView row) noexcept {
     trainer_.adopt();
-    features_.transform(row, window_.stage());
+    window_.stage(row);
     Result result;
     if (const Generation<B>* active = trainer_.active();
         active != nullptr && can_score(window_.size() + 1)) {
-      const Score verdict = active->score(window_.staged_shingle(config().shingle));
+      const Score verdict = active->score(window_.staged(config().shingle));
       result.scored = true;
       result.score = verdict.score;
       result.raw_score = verdict.raw_score;
@@ -460,8 +401,7 @@ class StreamingDetector {
       result.alarm = verdict.is_anomaly;
       result.model_version = active->version();
     }
-    features_.update(row);
-    window_.commit();
+    window_.keep(row);
     result.index = total_processed_++;
     trainer_.row_accepted(window_.view());
     result.status = status();
@@ -475,39 +415,23 @@ class StreamingDetector {
     if (const auto fault = find_fault(row, config().n_features)) {
       throw to_error(*fault, config().columns);
     }
-    return features_of(row);
+    return window_.peek(row, config().shingle);
   }
   [[nodiscard]] std::vector<double> peek(CellRow row) const {
     if (!has_schema()) return peek(numbers_of(row).row(0));
-    std::vector<double> encoded(encoder_.n_outputs());
-    encoder_.encode(row, encoded);
-    return features_of(encoded);
+    std::vector<double> encoded(encoder().n_outputs());
+    encoder().encode(row, encoded);
+    return window_.peek(encoded, config().shingle);
   }
 
-  [[nodiscard]] std::vector<double> features_of(RowView encoded) const {
-    const RowView before = window_.shingle(config().shingle - 1);
-    std::vector<double> features(before.begin(), before.end());
-    features.resize(before.size() + features_.n_features());
-    features_.transform(encoded, std::span(features).subspan(before.size()));
-    return features;
-  }
-
+  /// What each feature adds to the score of `row`, the rows of a shingle summed up.
   template <class Row>
   [[nodiscard]] std::vector<double> explain_peeked(Row row) const {
     const Generation<B>& generation = ready_generation();  // before there is anything to peek at
-    return explain_features(generation, peek(row));
-  }
-
-  /// What each feature adds to a score, the rows of a shingle summed up.
-  [[nodiscard]] std::vector<double> explain_features(const Generation<B>& generation,
-                                                     const std::vector<double>& features) const {
+    const std::vector<double> features = peek(row);
     std::vector<double> contributions(features.size());
     generation.explain(features, contributions);
-    const std::size_t width = features_.n_features();
-    for (std::size_t i = width; i < contributions.size(); ++i) {
-      contributions[i % width] += contributions[i];
-    }
-    contributions.resize(width);
+    window_.sum_rows(contributions);
     return contributions;
   }
 
@@ -530,15 +454,12 @@ class StreamingDetector {
     return window_.size() < needed ? needed - window_.size() : 0;
   }
 
-  Encoder encoder_;
-  FeatureMap features_;
-  SlidingWindow window_;
+  streamdetail::RowEncoding encoding_;
+  streamdetail::FeatureWindow window_;
   Trainer<B> trainer_;
-  double last_timestamp_ = -std::numeric_limits<double>::infinity();
+  streamdetail::RowClock clock_;
   std::uint64_t total_processed_ = 0;
   std::uint64_t dropped_ = 0;
-  std::vector<double> encoded_;  // one row, while it is processed
-  std::vector<Cell> cells_;      // and as it came, with a schema
 };
 
 }  // namespace freshet
