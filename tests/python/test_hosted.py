@@ -580,3 +580,24 @@ def test_results_can_be_stored_and_read_again() -> None:
         with pytest.raises(freshet.SnapshotError) as caught:
             freshet.ResultBatch.from_records(bad)
         assert caught.value.field == "records"
+
+
+def test_a_training_knows_another_one_by_its_rows() -> None:
+    detector = StreamingDetector(**(SETTINGS | {"retrain": "hosted"}))
+    other = StreamingDetector(**(SETTINGS | {"retrain": "hosted"}))
+    rows = stream(400)
+    detector.process_many(rows[:300])
+    other.process_many(rows[:300])
+    training, same = detector.training(), other.training()
+    assert training is not None
+    assert same is not None
+    assert training.same_as(same)
+    restored = StreamingDetector.restore(detector.snapshot()).training()
+    assert restored is not None
+    assert restored.same_as(training)
+    other.reset()
+    other.process_many(rows[100:])
+    later = other.training()
+    assert later is not None
+    assert later.version == training.version
+    assert not later.same_as(training)

@@ -150,6 +150,21 @@ Raises
 ------
 FitError
     If no model can be made of the rows, or because of `cancel`.)doc")
+      .def("same_as", &AnyTraining::same_as, "other"_a, R"doc(same_as(self, other)
+--
+
+Whether another training is of the same version and trains on the same rows.
+
+A host that has reset a detector meanwhile can tell by it whether the training that it ran is still
+the one that the detector waits for: versions begin again after a reset.
+
+Parameters
+----------
+other : Training
+
+Returns
+-------
+bool)doc")
       .def("cancel", &AnyTraining::cancel, R"doc(cancel(self)
 --
 

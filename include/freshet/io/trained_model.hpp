@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -12,6 +13,7 @@
 #include "freshet/core/concepts.hpp"
 #include "freshet/core/error.hpp"
 #include "freshet/core/executor.hpp"
+#include "freshet/core/matrix_view.hpp"
 #include "freshet/io/archive.hpp"
 #include "freshet/io/backend_registry.hpp"
 #include "freshet/io/json_fields.hpp"
@@ -188,7 +190,8 @@ class AnyTraining {
         run_([training] {
           return TrainedModel(training->backend(), training->config(), training->run());
         }),
-        cancel_([training] { training->cancel(); }) {}
+        cancel_([training] { training->cancel(); }),
+        rows_(training->rows().view()) {}
 
   /// See Training::run.
   [[nodiscard]] TrainedModel run() const { return run_(); }
@@ -197,10 +200,24 @@ class AnyTraining {
   /// The version of what it yields.
   [[nodiscard]] std::uint64_t version() const noexcept { return version_; }
 
+  /// Whether the other one is of the same version and trains on the same rows, so that for the same
+  /// detector it yields the same model. O(values).
+  [[nodiscard]] bool same_as(const AnyTraining& other) const noexcept {
+    if (version_ != other.version_ || rows_.n_rows() != other.rows_.n_rows() ||
+        rows_.n_columns() != other.rows_.n_columns()) {
+      return false;
+    }
+    for (std::size_t i = 0; i < rows_.n_rows(); ++i) {
+      if (!std::ranges::equal(rows_.row(i), other.rows_.row(i))) return false;
+    }
+    return true;
+  }
+
  private:
   std::uint64_t version_;
   std::function<TrainedModel()> run_;
   std::function<void()> cancel_;
+  MatrixView rows_;  // of the training, which the functions keep
 };
 
 }  // namespace freshet

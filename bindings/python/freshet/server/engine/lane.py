@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
 import structlog
 
 from freshet.errors import Error, SnapshotError
 from freshet.server.engine import changes as change
 from freshet.server.engine.changes import Change, Entry, SnapshotBytes
-from freshet.server.engine.events import Create, Event, Publish, Rows, encode
+from freshet.server.engine.entries import entry_of
+from freshet.server.engine.events import Event, encode
 from freshet.server.engine.loading import Loader
 from freshet.server.engine.measures import Measures
 from freshet.server.engine.operations import Eviction, Operation, Removal, StaleError
@@ -56,6 +55,30 @@ class _Held:
     changes: list[Change] = field(default_factory=list)
     operations: list[Operation] = field(default_factory=list)
 
+    def is_spoilt(self, has_failed: bool | None = None) -> bool:
+        """Whether the stream must be let go, and be loaded before more is done to it.
+
+        So it is when what was done is lost, and when it is not in memory any more: before it can be
+        loaded, what was done has to be written.
+        """
+        if self.stream.has_failed if has_failed is None else has_failed:
+            return bool(self.changes or self.operations)
+        return bool(self.changes) and not self.stream.is_loaded
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """What is asked of the store; with a refusal only whether there is something to catch up."""
+
+    held: _Held
+    operation: Operation
+    proposal: Proposal
+    refusal: Error | None
+
+
+class _SpoiltError(Exception):
+    """Nothing can be done to a stream before what was done is written, or known to be lost."""
+
 
 class Lane:
     """Has operations checked, gets their places in the streams' order, and lets them happen.
@@ -96,11 +119,12 @@ class Lane:
             if not active:
                 break
             self._round(active)
-            active = [one for one in active if one.stream.waiting and not _is_spoilt(one)]
+            active = [one for one in active if one.stream.waiting and not one.is_spoilt()]
         now = time.monotonic()
         for one in held:
             one.stream.last_used = now if one.changes else one.stream.last_used
-            if one.stream.is_loaded and self._snapshots.is_due(one.stream, now):
+            is_whole = one.stream.is_loaded and not one.stream.has_failed
+            if is_whole and self._snapshots.is_due(one.stream, now):
                 self._keep(one)
         done = [
             Done(one.stream, one.stream.epoch, one.changes, one.operations)
@@ -112,41 +136,49 @@ class Lane:
 
     def _round(self, active: list[_Held]) -> None:
         """Do the next operation of each stream; the store is asked for all of them at once."""
-        prepared: list[tuple[_Held, Operation, Proposal]] = []
+        prepared: list[_Prepared] = []
         for one in active:
-            if _is_spoilt(one):
-                continue
             operation = one.stream.waiting.popleft()
             try:
-                proposal = self._propose(one.stream, operation)
+                self._make_ready(one)
+                prepared.append(self._prepare(one, operation))
+            except _SpoiltError:
+                one.stream.waiting.appendleft(operation)
             except Exception as error:
                 self._end(one, operation, error)
-            else:
-                prepared.append((one, operation, proposal))
         try:
-            outcomes = self._store.append([proposal for _, _, proposal in prepared])
+            outcomes = self._store.append([one.proposal for one in prepared])
         except Exception as error:
-            for one, operation, _ in prepared:
-                self._end(one, operation, error)
+            for wanted in prepared:
+                self._end(wanted.held, wanted.operation, error)
             return
-        for (one, operation, proposal), missed in zip(prepared, outcomes, strict=True):
+        for wanted, missed in zip(prepared, outcomes, strict=True):
+            one, operation = wanted.held, wanted.operation
+            problem: Exception | None = wanted.refusal
             try:
-                if missed is None:
-                    self._happen(one, operation, proposal)
-                else:
+                if missed is not None:
                     self._catch_up(one.stream, missed)
                     one.stream.waiting.appendleft(operation)
                     continue
+                if problem is None:
+                    self._happen(one, operation, wanted.proposal)
             except Exception as error:
                 # The store has it, the detector may have half of it.
                 one.stream.failed_epoch = one.stream.epoch
-                operation.error = error
-            self._end(one, operation, operation.error)
+                problem = error
+            self._end(one, operation, problem)
 
-    def _propose(self, stream: Stream, operation: Operation) -> Proposal:
-        self._make_ready(stream)
-        events = operation.prepare(stream, self._detectors)
-        return Proposal(
+    def _prepare(self, one: _Held, operation: Operation) -> _Prepared:
+        stream, refusal = one.stream, None
+        events: Sequence[Event] = ()
+        try:
+            events = operation.prepare(stream, self._detectors)
+        except Error as error:
+            if not (self._store.is_shared and stream.is_loaded):
+                raise
+            # Others may have changed what it was held against: ask before it is refused.
+            refusal = error
+        proposal = Proposal(
             stream.stream_id,
             stream.incarnation,
             stream.sequence,
@@ -155,10 +187,15 @@ class Lane:
             operation.models,
             uuid.uuid4().hex if stream.incarnation is None else "",
         )
+        return _Prepared(one, operation, proposal, refusal)
 
-    def _make_ready(self, stream: Stream) -> None:
+    def _make_ready(self, one: _Held) -> None:
         """Load the stream if it is not in memory, or is not what the store has."""
-        if stream.failed_epoch == stream.epoch:
+        stream = one.stream
+        has_failed = stream.has_failed  # once: the writer may find it out at any time
+        if one.is_spoilt(has_failed):
+            raise _SpoiltError
+        if has_failed:
             self._writer.wait_for(stream)
             stream.epoch += 1
             stream.is_loaded = False
@@ -200,7 +237,7 @@ class Lane:
         if proposal.events:
             one.changes.extend(self._store.changes(proposal, self._described(stream, proposal)))
         operation.happened(stream, self._detectors, answers)
-        if answers and answers[-1] is not None and stream.status == "retraining":
+        if stream.status == "retraining":
             self._check_training(stream)
 
     def _described(self, stream: Stream, proposal: Proposal) -> dict[str, object]:
@@ -211,6 +248,8 @@ class Lane:
             _log.error("operation_failed", stream_id=one.stream.stream_id, exc_info=error)
         if isinstance(error, StaleError):
             _log.debug("training_stale", stream_id=one.stream.stream_id)
+            # Another one may be due, and have waited for this one.
+            self._check_training(one.stream)
         operation.error = error
         one.operations.append(operation)
 
@@ -237,7 +276,8 @@ class Lane:
 
     def _evict(self, one: _Held, operation: Eviction) -> None:
         stream = one.stream
-        if not stream.is_loaded or stream.last_used > operation.unused_since or stream.is_training:
+        is_used = bool(one.changes) or stream.last_used > operation.unused_since
+        if not stream.is_loaded or is_used or stream.is_training:
             operation.value = False
             return
         self._keep(one)
@@ -255,7 +295,7 @@ class Lane:
 
     def _entry(self, stream: Stream, event: Event, encoded: bytes, answer: Answer | None) -> Entry:
         assert stream.incarnation is not None
-        return _entry(
+        return entry_of(
             stream.stream_id,
             stream.incarnation,
             # A store that others share keeps the order itself.
@@ -264,52 +304,3 @@ class Lane:
             encoded,
             answer,
         )
-
-
-def _is_spoilt(one: _Held) -> bool:
-    """Whether what was done is lost: the stream must be let go, and be loaded before more is."""
-    is_failed = one.stream.failed_epoch == one.stream.epoch
-    return is_failed and bool(one.changes or one.operations)
-
-
-def _entry(
-    stream_id: str,
-    incarnation: str,
-    sequence: int | None,
-    event: Event,
-    encoded: bytes,
-    answer: Answer | None,
-) -> Entry:
-    if answer is None or not isinstance(event, Rows):
-        return Entry(
-            stream_id,
-            incarnation,
-            sequence,
-            event.kind,
-            encoded,
-            received_at=time.time(),
-            model=event.model if isinstance(event, (Create, Publish)) else None,
-        )
-    records, last = answer.records, answer.last
-    if len(records) == 1:
-        n_scored, n_anomalies, max_score = int(last.scored), int(last.is_anomaly), last.score
-    else:
-        scores = records["score"][records["scored"]]
-        n_scored, n_anomalies = len(scores), int(np.count_nonzero(records["is_anomaly"]))
-        max_score = float(scores.max(initial=-math.inf))
-    return Entry(
-        stream_id,
-        incarnation,
-        sequence,
-        event.kind,
-        encoded,
-        received_at=event.received_at,
-        first_index=last.position + 1 - len(records),
-        n_rows=len(records),
-        results=records.tobytes(),
-        threshold=answer.stream.threshold,
-        n_anomalies=n_anomalies,
-        max_score=max_score if n_scored else None,
-        bundle=answer.stream.bundle,
-        n_scored=n_scored,
-    )

@@ -54,8 +54,11 @@ class Loader:
                 n_events = self._replay(stream, recovery)
             except _OutdatedError:
                 continue
+            except BaseException:
+                # Half of a state must not be taken for one.
+                self._detectors.unload(stream)
+                raise
             break
-        stream.is_loaded = True
         self._measures.loaded(time.perf_counter() - began)
         _log.info(
             "stream_loaded",
@@ -74,6 +77,7 @@ class Loader:
                     self._detectors.restore(stream, snapshot.data, snapshot.info, snapshot.sequence)
                     return snapshot
                 except SnapshotError as error:
+                    _require_known_format(stream, error)
                     why = str(error)
             self._put_aside(stream, snapshot, why)
         return None
@@ -95,6 +99,12 @@ class Loader:
         for sequence, event in events:
             if sequence != stream.sequence + 1:
                 self._require_newest(stream, recovery)
+                _log.error(
+                    "events_missing",
+                    stream_id=stream.stream_id,
+                    after=stream.sequence,
+                    before=sequence,
+                )
             if not stream.is_loaded and not isinstance(event, Create):
                 # No snapshot is left, and the first events are gone: what is kept has to do.
                 _log.error("stream_rebuilt", stream_id=stream.stream_id, first_event=sequence)
@@ -108,6 +118,7 @@ class Loader:
                 raise
             except Error as error:
                 self._require_newest(stream, recovery)
+                _require_known_format(stream, error)
                 # Only where events before it are missing; the others all did happen once.
                 _log.error(
                     "event_left_out",
@@ -115,7 +126,14 @@ class Loader:
                     sequence=sequence,
                     reason=str(error),
                 )
+                stream.sequence = sequence
             n_events += 1
+        if not stream.is_loaded:
+            self._require_newest(stream, recovery)
+            raise StoreError(
+                f'neither a snapshot nor an event of stream "{stream.stream_id}" is left',
+                id="store_unavailable",
+            )
         return n_events
 
     def _require_newest(self, stream: Stream, recovery: Recovery) -> None:
@@ -127,6 +145,15 @@ class Loader:
 
 class _OutdatedError(Exception):
     """Another replica has taken snapshots, and forgotten what they hold, during the loading."""
+
+
+def _require_known_format(stream: Stream, error: Error) -> None:
+    """Raise StoreError for what only another version of the library can read: it is no damage."""
+    if error.id == "snapshot_version":
+        raise StoreError(
+            f'stream "{stream.stream_id}" was written by another version: {error}',
+            id="store_unavailable",
+        ) from error
 
 
 def _origin(recovery: Recovery) -> tuple[str, int]:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Final
 import numpy as np
 import numpy.typing as npt
 
-from freshet import TrainedModel
+from freshet import TrainedModel, Training
 from freshet.errors import Error, UnknownStreamError
 from freshet.server.engine.bundles import BUNDLE_SETTINGS, Bundle
 from freshet.server.engine.changes import ModelBytes
@@ -286,17 +286,18 @@ class Eviction(Operation):
 class _Ending(Operation):
     """A training has ended, well or not."""
 
-    def __init__(self, stream_id: str, incarnation: str, version: int) -> None:
+    def __init__(self, stream_id: str, incarnation: str, training: Training) -> None:
         super().__init__(stream_id)
         self._incarnation = incarnation
-        self._version = version
+        self._training = training
 
     def _require_wanted(self, stream: Stream, detectors: Detectors) -> None:
-        training = None
+        pending = None
         if stream.incarnation == self._incarnation:
             stream.is_training = False
-            training = detectors.pool.training(stream.stream_id)
-        if training is None or training.version != self._version:
+            pending = detectors.pool.training(stream.stream_id)
+        # Versions begin again after a reset.
+        if pending is None or not pending.same_as(self._training):
             raise StaleError("the training is no longer wanted", id="training_stale")
 
 
@@ -304,26 +305,31 @@ class Publication(_Ending):
     """A model that was trained becomes the stream's active one."""
 
     def __init__(
-        self, stream_id: str, incarnation: str, model: TrainedModel, stored: ModelBytes
+        self,
+        stream_id: str,
+        incarnation: str,
+        training: Training,
+        model: TrainedModel,
+        stored: ModelBytes,
     ) -> None:
-        super().__init__(stream_id, incarnation, model.version)
+        super().__init__(stream_id, incarnation, training)
         self._model = model  # held, so that it need not be read again
         self.models = (stored,)
 
     def prepare(self, stream: Stream, detectors: Detectors) -> list[Event]:
         """Check that the stream still waits for it."""
         self._require_wanted(stream, detectors)
-        return [Publish(self._version, self.models[0].digest)]
+        return [Publish(self._training.version, self.models[0].digest)]
 
 
 class Abandonment(_Ending):
     """A training has failed."""
 
-    def __init__(self, stream_id: str, incarnation: str, version: int, why: str) -> None:
-        super().__init__(stream_id, incarnation, version)
+    def __init__(self, stream_id: str, incarnation: str, training: Training, why: str) -> None:
+        super().__init__(stream_id, incarnation, training)
         self._why = why
 
     def prepare(self, stream: Stream, detectors: Detectors) -> list[Event]:
         """Check that the stream still waits for it."""
         self._require_wanted(stream, detectors)
-        return [Abandon(self._version, self._why)]
+        return [Abandon(self._training.version, self._why)]

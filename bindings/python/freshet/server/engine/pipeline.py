@@ -57,11 +57,11 @@ class Pipeline:
             for info in infos:
                 stream = rest.pop(info.stream_id, None) or Stream(info.stream_id)
                 self._streams[info.stream_id] = stream
-                if not stream.is_loaded and not stream.is_held:
+                if stream.is_idle and not stream.is_loaded:
                     stream.incarnation, stream.sequence = info.incarnation, info.sequence
                     stream.info = info.info
             for stream_id, stream in rest.items():
-                if not stream.is_loaded and not stream.is_held:
+                if stream.is_idle and not stream.is_loaded:
                     del self._streams[stream_id]
 
     def streams(self) -> list[Stream]:
@@ -82,9 +82,8 @@ class Pipeline:
         """Know no longer the names of which there is no stream."""
         with self._turns:
             for stream in list(self._streams.values()):
-                is_idle = not stream.is_held and not stream.waiting
                 # Until it is written that a stream is gone, it may have to come back.
-                if stream.incarnation is None and is_idle and stream.written == stream.handed:
+                if stream.incarnation is None and stream.is_idle:
                     del self._streams[stream.stream_id]
 
     def submit(self, operation: Operation) -> None:
@@ -144,7 +143,7 @@ class Pipeline:
         return taken
 
     def _takes_long(self, stream: Stream) -> bool:
-        if stream.failed_epoch == stream.epoch:
+        if stream.has_failed:
             return True
         if not stream.is_loaded and (stream.incarnation is not None or self._is_shared):
             return True

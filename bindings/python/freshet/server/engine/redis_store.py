@@ -15,6 +15,8 @@ from typing import Any, Final, cast
 
 import orjson
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from freshet import __version__
 from freshet.server.engine.changes import Change, ModelBytes, SnapshotBytes, StoreError, StreamInfo
@@ -32,20 +34,21 @@ _PARTS: Final = ("head", "events", "snapshots", "models", "published")
 _MISSED_AT_MOST: Final = 1000
 _SNAPSHOTS_KEPT: Final = 2
 
-# KEYS: head, events, models, published. ARGV: incarnation, sequence, created, info, the number of
-# models, a digest and the bytes of each, the events. Answers {1} when the events have happened,
-# {0, missed events …} when others have come before and are kept one by one, {-1} when the state has
-# to be recovered.
+# KEYS: head, events, models, published, the names of all streams. ARGV: incarnation, sequence,
+# created, info, the number of models, the stream's name, a digest and the bytes of each model, the
+# events. Answers {1} when the events have happened, {0, missed events …} when others have come
+# before and are kept one by one, {-1} when the state has to be recovered.
 _APPEND: Final = """
 local head = redis.call('HMGET', KEYS[1], 'incarnation', 'sequence')
 local incarnation, sequence = head[1], tonumber(head[2])
-local first_event = 6 + 2 * tonumber(ARGV[5])
+local first_event = 7 + 2 * tonumber(ARGV[5])
 if not incarnation then
   if ARGV[1] ~= '' then return {-1} end
   if #ARGV < first_event then return {1} end
   sequence = 0
   redis.call('DEL', KEYS[2], KEYS[3], KEYS[4])
   redis.call('HSET', KEYS[1], 'incarnation', ARGV[3], 'info', ARGV[4])
+  redis.call('SADD', KEYS[5], ARGV[6])
 elseif incarnation ~= ARGV[1] then
   return {-1}
 elseif sequence ~= tonumber(ARGV[2]) then
@@ -60,7 +63,7 @@ for i = first_event, #ARGV do
   sequence = sequence + 1
   redis.call('XADD', KEYS[2], string.format('%.0f-0', sequence), 'e', ARGV[i])
 end
-for i = 6, first_event - 1, 2 do
+for i = 7, first_event - 1, 2 do
   redis.call('HSET', KEYS[3], ARGV[i], ARGV[i + 1])
   redis.call('HSET', KEYS[4], ARGV[i], sequence)
 end
@@ -91,10 +94,21 @@ end
 return 1
 """.replace("KEPT", str(_SNAPSHOTS_KEPT))
 
-# KEYS: head, events, snapshots, models, published. ARGV: incarnation.
+# KEYS: the names of all streams, head, events, snapshots, models, published. ARGV: incarnation, the
+# stream's name.
 _REMOVE: Final = """
+if redis.call('HGET', KEYS[2], 'incarnation') ~= ARGV[1] then return 0 end
+redis.call('SREM', KEYS[1], ARGV[2])
+return redis.call('DEL', unpack(KEYS, 2))
+"""
+
+# KEYS: head, snapshots, where to put it. ARGV: incarnation, sequence, what is said about it.
+_QUARANTINE: Final = """
 if redis.call('HGET', KEYS[1], 'incarnation') ~= ARGV[1] then return 0 end
-return redis.call('DEL', unpack(KEYS))
+local data = redis.call('HGET', KEYS[2], ARGV[2])
+if not data then return 0 end
+redis.call('HSET', KEYS[3], 'about', ARGV[3], 'data', data)
+return redis.call('HDEL', KEYS[2], ARGV[2])
 """
 
 
@@ -111,11 +125,17 @@ class RedisStore:
 
     def __init__(self, url: str) -> None:
         self._client = redis.Redis.from_url(
-            url, socket_timeout=5.0, socket_connect_timeout=2.0, health_check_interval=15
+            url,
+            socket_timeout=5.0,
+            socket_connect_timeout=2.0,
+            health_check_interval=15,
+            # An append whose answer is lost may have happened: sent again, it would be another one.
+            retry=Retry(NoBackoff(), 0),
         )
         self._append = self._client.register_script(_APPEND)
         self._keep = self._client.register_script(_KEEP)
         self._remove = self._client.register_script(_REMOVE)
+        self._quarantine = self._client.register_script(_QUARANTINE)
 
     def expect(self, model: ModelBytes) -> None:
         """Nothing: it comes with its event, in one script."""
@@ -125,11 +145,9 @@ class RedisStore:
         with _store_errors():
             pipe = self._client.pipeline(transaction=False)
             for one in proposals:
-                if one.created and one.events:
-                    pipe.sadd(_STREAMS, one.stream_id)
                 keys = _keys(one.stream_id, "head", "events", "models", "published")
-                self._append(keys, _arguments(one), client=pipe)
-            answers = [one for one in pipe.execute() if isinstance(one, list)]
+                self._append([*keys, _STREAMS], _arguments(one), client=pipe)
+            answers = pipe.execute()
         return [_missed(answer) for answer in answers]
 
     def changes(self, proposal: Proposal, info: dict[str, Any]) -> Iterable[Change]:
@@ -150,8 +168,7 @@ class RedisStore:
     def remove(self, stream_id: str, incarnation: str) -> None:
         """Delete a stream, and all of it that is in Redis."""
         with _store_errors():
-            self._remove(_keys(stream_id, *_PARTS), [incarnation])
-            self._client.srem(_STREAMS, stream_id)
+            self._remove([_STREAMS, *_keys(stream_id, *_PARTS)], [incarnation, stream_id])
 
     def streams(self) -> list[StreamInfo]:
         """How every stream was last seen."""
@@ -170,15 +187,13 @@ class RedisStore:
     def recovery(self, stream_id: str) -> Recovery | None:
         """What a stream's state is made again from; None if there is no such stream."""
         with _store_errors():
-            head = self._client.hmget(_key(stream_id, "head"), "incarnation", "info")
-            incarnation, info = cast("list[bytes | None]", head)
-            if incarnation is None or info is None:
-                return None
-            found = self._client.hgetall(_key(stream_id, "snapshots"))
-        snapshots = [
-            _unpack(int(sequence), data)
-            for sequence, data in cast("dict[bytes, bytes]", found).items()
-        ]
+            both = self._client.pipeline(transaction=True)
+            both.hmget(_key(stream_id, "head"), "incarnation", "info")
+            both.hgetall(_key(stream_id, "snapshots"))
+            (incarnation, info), found = both.execute()
+        if incarnation is None or info is None:
+            return None
+        snapshots = [_unpack(int(sequence), data) for sequence, data in found.items()]
         snapshots.sort(key=lambda one: one.sequence, reverse=True)
         return Recovery(incarnation.decode(), orjson.loads(info), snapshots)
 
@@ -197,14 +212,12 @@ class RedisStore:
 
     def quarantine(self, stream_id: str, incarnation: str, sequence: int, reason: str) -> None:
         """Put a snapshot that is damaged aside."""
-        key = _key(stream_id, "snapshots")
+        about = orjson.dumps({"reason": reason, "quarantined_at": time.time()})
+        aside = _key(stream_id, f"quarantine:{incarnation}:{sequence}")
         with _store_errors():
-            data = self._client.hget(key, str(sequence))
-            if data is not None:
-                about = orjson.dumps({"reason": reason, "quarantined_at": time.time()})
-                aside = _key(stream_id, f"quarantine:{incarnation}:{sequence}")
-                self._client.hset(aside, mapping={"about": about, "data": cast("bytes", data)})
-                self._client.hdel(key, str(sequence))
+            self._quarantine(
+                [*_keys(stream_id, "head", "snapshots"), aside], [incarnation, sequence, about]
+            )
 
     def model(self, stream_id: str, digest: str) -> bytes | None:
         """The bytes of a trained model that an event of the stream refers to."""
@@ -228,7 +241,6 @@ class RedisStore:
 
 
 def _key(stream_id: str, what: str) -> str:
-    # Braces: all keys of a stream in one slot of a cluster.
     return f"{_PREFIX}:{{{stream_id}}}:{what}"
 
 
@@ -241,7 +253,7 @@ def _arguments(one: Proposal) -> list[Any]:
     if one.created and one.events and isinstance(one.events[0], Create):
         info = orjson.dumps({"settings": one.events[0].settings, "bundle": one.events[0].bundle})
     models = [part for model in one.models for part in (model.digest, model.data)]
-    head = [one.incarnation or "", one.sequence, one.created, info, len(one.models)]
+    head = [one.incarnation or "", one.sequence, one.created, info, len(one.models), one.stream_id]
     return [*head, *models, *one.encoded]
 
 

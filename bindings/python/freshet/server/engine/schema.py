@@ -25,7 +25,7 @@ CREATE TABLE IF NOT EXISTS journal (
   model TEXT,
   bundle TEXT
 );
-CREATE INDEX IF NOT EXISTS journal_by_stream ON journal (stream_id, incarnation, sequence);
+CREATE UNIQUE INDEX IF NOT EXISTS journal_by_stream ON journal (stream_id, incarnation, sequence);
 CREATE INDEX IF NOT EXISTS journal_by_model ON journal (model) WHERE model IS NOT NULL;
 CREATE INDEX IF NOT EXISTS journal_by_time ON journal (received_at, n_rows) WHERE n_rows > 0;
 CREATE INDEX IF NOT EXISTS journal_by_stream_time ON journal (stream_id, received_at)

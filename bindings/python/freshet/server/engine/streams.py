@@ -102,6 +102,21 @@ class Stream:
         self.epoch = 0
         self.failed_epoch = -1
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether it holds what the store has not; any thread may find that out at any time."""
+        return self.failed_epoch == self.epoch
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing of it is wanted, done or on its way; for whoever decides on turns."""
+        return (
+            not self.is_held
+            and not self.waiting
+            and self.written == self.handed
+            and not self.has_failed
+        )
+
     def forget(self) -> None:
         """Be as if no event had been seen."""
         self.incarnation = None
@@ -164,10 +179,10 @@ class Detectors:
 
     def apply(self, stream: Stream, event: Event) -> Answer | None:
         """Let an event happen that has been checked; return the verdicts if it is of rows."""
-        stream.sequence += 1
+        answer = None
         if isinstance(event, Rows):
-            return self._process(stream, event)
-        if isinstance(event, Create):
+            answer = self._process(stream, event)
+        elif isinstance(event, Create):
             self._create(stream, event)
         elif isinstance(event, Publish):
             model = self.models.get(stream.stream_id, event.model).with_version(event.version)
@@ -180,7 +195,8 @@ class Detectors:
         elif isinstance(event, Reset):
             self.pool.reset(stream.stream_id)
             self._look(stream)
-        return None
+        stream.sequence += 1
+        return answer
 
     def _look(self, stream: Stream) -> None:
         stats = self.pool.stats(stream.stream_id)

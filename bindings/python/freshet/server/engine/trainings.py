@@ -96,7 +96,7 @@ class Trainings:
                 model = training.run()
                 stored = self._detectors.models.add(model)
                 self._store.expect(stored)
-                ending = Publication(stream.stream_id, incarnation, model, stored)
+                ending = Publication(stream.stream_id, incarnation, training, model, stored)
             except Exception as error:
                 _log.warning(
                     "training_failed",
@@ -105,7 +105,7 @@ class Trainings:
                     reason=str(error),
                 )
                 ending = Abandonment(
-                    stream.stream_id, incarnation, training.version, str(error) or "no reason given"
+                    stream.stream_id, incarnation, training, str(error) or "no reason given"
                 )
             finally:
                 self._running.discard(training)

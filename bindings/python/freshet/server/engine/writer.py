@@ -102,20 +102,22 @@ class Writer:
     def _write(self, done: list[Done]) -> None:
         if not self._is_durable:
             self._tell(done)
-        # What follows a failure of the same stream must not be written without it.
-        self._fail_followers(done)
-        changes = [
-            change for one in done if one.stream.failed_epoch != one.epoch for change in one.changes
-        ]
+        # Decided once: a stream may fail while this is written, by what comes after it.
+        good: list[Done] = []
+        lost: list[Done] = []
+        for one in done:
+            (lost if one.stream.failed_epoch == one.epoch else good).append(one)
+        _refuse(lost, StoreError("the journal could not be written", id="store_unavailable"))
+        changes = [change for one in good for change in one.changes]
         if changes:
             began = time.perf_counter()
             try:
                 self._journal.write(changes)
             except StoreError as error:
-                self._fail(done, error)
+                self._fail(good, error)
             except Exception as error:
                 _log.exception("store_write_failed")
-                self._fail(done, StoreError(str(error), id="store_unavailable"))
+                self._fail(good, StoreError(str(error), id="store_unavailable"))
             else:
                 self._measures.written(time.perf_counter() - began, changes)
                 self._wrote()
@@ -132,17 +134,7 @@ class Writer:
         for one in done:
             if one.changes:
                 one.stream.failed_epoch = one.epoch
-        self._fail_followers(done, error)
-
-    def _fail_followers(self, done: list[Done], error: StoreError | None = None) -> None:
-        for one in done:
-            if one.stream.failed_epoch != one.epoch:
-                continue
-            for operation in one.operations:
-                if operation.error is None:
-                    operation.error = error or StoreError(
-                        "the journal could not be written", id="store_unavailable"
-                    )
+        _refuse([one for one in done if one.stream.failed_epoch == one.epoch], error)
 
     def _tell(self, done: list[Done]) -> None:
         loops: dict[asyncio.AbstractEventLoop, list[Operation]] = {}
@@ -154,6 +146,12 @@ class Writer:
                 loop.call_soon_threadsafe(_resolve, waiting)
             except RuntimeError:  # The loop is closed: nobody waits any more.
                 continue
+
+
+def _refuse(done: Sequence[Done], error: StoreError) -> None:
+    """Tell those who wait for what will not be written, unless they are told of another error."""
+    for operation in itertools.chain.from_iterable(one.operations for one in done):
+        operation.error = operation.error or error
 
 
 def _resolve(operations: list[Operation]) -> None:
