@@ -122,10 +122,25 @@ class TestWriting:
             journal.write([*(entry(i) for i in range(n + 1, 2 * n)), broken])
         assert [sequence for sequence, _ in journal.events("pump", "one", 0)] == [*range(1, n + 1)]
 
+    def test_a_full_disk_is_told_and_changes_nothing(self, journal: Journal) -> None:
+        journal.write([begun(), entry(1)])
+        (n_pages,) = journal._writer.execute("PRAGMA page_count").fetchone()
+        journal._writer.execute(f"PRAGMA max_page_count = {n_pages}")
+        with pytest.raises(StoreError, match="full"):
+            journal.write([begun(), snapshot(1, b"x" * 100_000)])
+        journal._writer.execute("PRAGMA max_page_count = 1000000")
+        journal.write([entry(2)])
+        assert [sequence for sequence, _ in journal.events("pump", "one", 0)] == [1, 2]
+
+    def test_a_place_is_taken_once(self, journal: Journal) -> None:
+        journal.write([begun(), entry(1)])
+        with pytest.raises(StoreError):
+            journal.write([entry(2), entry(1)])
+        assert [sequence for sequence, _ in journal.events("pump", "one", 0)] == [1]
+
     def test_what_is_written_outlives_a_process_that_is_killed(self, tmp_path: Path) -> None:
         script = """
 import os, sys, signal
-from collections.abc import Iterable
 from pathlib import Path
 from test_server_journal import Journal, begun, entry
 journal = Journal(Path(sys.argv[1]))
@@ -232,17 +247,6 @@ class TestSnapshots:
         assert again.models.digests() == []
         again.close()
 
-
-def test_a_model_whose_event_never_came_is_forgotten_at_the_start(tmp_path: Path) -> None:
-    first = Journal(tmp_path / "freshet.sqlite")
-    first.write([begun(), ModelBytes("used", b"u")])
-    first.write([entry(1, Publish(2, "used", None), model="used")])
-    first.models.put(ModelBytes("never", b"n"))
-    first.close()
-    second = Journal(tmp_path / "freshet.sqlite")
-    assert second.models.digests() == ["used"]
-    second.close()
-
     @pytest.mark.parametrize("column", ["data", "info"])
     def test_damage_is_seen(self, journal: Journal, column: str) -> None:
         journal.write([begun(), snapshot(1, b"0123456789")])
@@ -265,6 +269,17 @@ def test_a_model_whose_event_never_came_is_forgotten_at_the_start(tmp_path: Path
     def test_carry_the_version_of_the_library(self, journal: Journal) -> None:
         journal.write([begun(), snapshot(1)])
         assert journal.query("SELECT library_version FROM snapshots") == [(__version__,)]
+
+
+def test_a_model_whose_event_never_came_is_forgotten_at_the_start(tmp_path: Path) -> None:
+    first = Journal(tmp_path / "freshet.sqlite")
+    first.write([begun(), ModelBytes("used", b"u")])
+    first.write([entry(1, Publish(2, "used", None), model="used")])
+    first.models.put(ModelBytes("never", b"n"))
+    first.close()
+    second = Journal(tmp_path / "freshet.sqlite")
+    assert second.models.digests() == ["used"]
+    second.close()
 
 
 def test_a_removed_stream_is_gone_but_for_its_predictions(journal: Journal) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import queue
-import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
@@ -19,6 +18,7 @@ import orjson
 from freshet.server.buffers.buffer import Buffer
 from freshet.server.buffers.rows import Block, Layout
 from freshet.server.engine.changes import StoreError
+from freshet.server.engine.sqlite_file import SqliteFile
 
 __all__ = ["BufferStore", "SqliteBufferStore"]
 
@@ -91,30 +91,10 @@ class SqliteBufferStore:
     """
 
     def __init__(self, path: Path, *, is_durable: bool = True) -> None:
-        with _store_errors("opened"):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = sqlite3.connect(
-                path, timeout=30.0, isolation_level=None, check_same_thread=False
-            )
-            self._prepare(is_durable)
+        self._file = SqliteFile(path, _SCHEMA, is_durable=is_durable, format=_FORMAT)
         self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="freshet-buffers", daemon=True)
         self._thread.start()
-
-    def _prepare(self, is_durable: bool) -> None:
-        execute = self._connection.execute
-        (found,) = execute("PRAGMA user_version").fetchone()
-        if found not in (0, _FORMAT):
-            raise StoreError(
-                f"the file of the buffers is of format {found}",
-                id="store_unavailable",
-                field="data_dir",
-                expected=f"format {_FORMAT}",
-            )
-        execute("PRAGMA journal_mode = WAL")
-        execute(f"PRAGMA synchronous = {'FULL' if is_durable else 'NORMAL'}")
-        self._connection.executescript(_SCHEMA)
-        execute(f"PRAGMA user_version = {_FORMAT}")
 
     def create(self, buffer: Buffer) -> None:
         """Store a buffer without rows."""
@@ -180,22 +160,28 @@ class SqliteBufferStore:
 
     def load(self) -> Iterator[Buffer]:
         """Every buffer that is stored, with its rows; before anything is written."""
-        with _store_errors("read"):
-            found = self._connection.execute("SELECT * FROM buffers").fetchall()
-            for buffer_id, window_size, total, append_count, append_seconds, *layout in found:
-                buffer = Buffer(buffer_id, window_size)
-                if total:
-                    self._load_rows(buffer, Layout(*(tuple(orjson.loads(one)) for one in layout)))
-                buffer.total = total
-                buffer.append_count = append_count
-                buffer.append_seconds = append_seconds
-                yield buffer
+        for row in self._file.query("SELECT * FROM buffers"):
+            buffer_id, window_size, total, append_count, append_seconds, *layout = row
+            buffer = Buffer(buffer_id, window_size)
+            if total:
+                try:
+                    columns, is_numeric = (tuple(orjson.loads(one)) for one in layout)
+                    self._load_rows(buffer, Layout(columns, is_numeric))
+                except ValueError as error:
+                    raise StoreError(
+                        f'the rows of the buffer "{buffer_id}" cannot be read: {error}',
+                        id="store_unavailable",
+                    ) from error
+            buffer.total = total
+            buffer.append_count = append_count
+            buffer.append_seconds = append_seconds
+            yield buffer
 
     def _load_rows(self, buffer: Buffer, layout: Layout) -> None:
-        blocks = self._connection.execute(
+        blocks = self._file.query(
             "SELECT end_row - first_row, numbers, others FROM blocks WHERE buffer_id = ?"
             " ORDER BY first_row",
-            (buffer.buffer_id,),
+            buffer.buffer_id,
         )
         for n_rows, numbers, others in blocks:
             values = np.frombuffer(numbers, _FLOAT).reshape(n_rows, len(layout.numeric))
@@ -205,7 +191,7 @@ class SqliteBufferStore:
         """Write what waits, and close the file."""
         self._queue.put(None)
         self._thread.join()
-        self._connection.close()
+        self._file.close()
 
     # ---- the thread ----
 
@@ -231,31 +217,12 @@ class SqliteBufferStore:
 
     def _commit(self, writes: list[_Write]) -> None:
         try:
-            with _store_errors("written"):
-                self._connection.execute("BEGIN IMMEDIATE")
-                try:
-                    for statement in itertools.chain.from_iterable(w.statements for w in writes):
-                        self._connection.execute(*statement)
-                    self._connection.execute("COMMIT")
-                except BaseException:
-                    if self._connection.in_transaction:
-                        self._connection.execute("ROLLBACK")
-                    raise
+            with self._file.transaction() as connection:
+                for statement in itertools.chain.from_iterable(w.statements for w in writes):
+                    connection.execute(*statement)
         except StoreError as error:
             for write in writes:
                 write.done.set_exception(error)
         else:
             for write in writes:
                 write.done.set_result(None)
-
-
-@contextlib.contextmanager
-def _store_errors(what: str) -> Iterator[None]:
-    try:
-        yield
-    except (sqlite3.Error, OSError, ValueError) as error:
-        if isinstance(error, StoreError):
-            raise
-        raise StoreError(
-            f"the file of the buffers cannot be {what}: {error}", id="store_unavailable"
-        ) from error

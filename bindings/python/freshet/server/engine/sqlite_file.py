@@ -53,7 +53,10 @@ class SqliteReader:
         """Raise StoreError where SQLite fails; `what` cannot be done then."""
         try:
             yield
-        except sqlite3.Error as error:
+        except StoreError:
+            raise
+        # A text that is none (UnicodeError) cannot be stored either.
+        except (sqlite3.Error, OSError, UnicodeError) as error:
             raise StoreError(
                 f"{self.path.name} cannot be {what}: {error}", id="store_unavailable"
             ) from error
@@ -76,7 +79,7 @@ class SqliteFile(SqliteReader):
     Parameters
     ----------
     path : Path
-        Made if there is none.
+        Made with its directory if there is none.
     schema : str
         Statements that make what is missing.
     is_durable : bool
@@ -84,11 +87,13 @@ class SqliteFile(SqliteReader):
         process.
     pragmas : mapping of str to int, optional
         Other settings of SQLite, for a file that is made and its connection that writes.
+    format : int, optional
+        Of the tables; a file that is made has it, and one that has another is left alone.
 
     Raises
     ------
     StoreError
-        If it cannot be opened.
+        If it cannot be opened, or is of another format.
     """
 
     def __init__(
@@ -98,16 +103,27 @@ class SqliteFile(SqliteReader):
         *,
         is_durable: bool,
         pragmas: Mapping[str, int] = MappingProxyType({}),
+        format: int = 0,  # noqa: A002
     ) -> None:
         super().__init__(path)
         self._write_lock = threading.Lock()
         with self.errors("opened"):
+            path.parent.mkdir(parents=True, exist_ok=True)
             self._writer = self._connect("rwc")
+            (found,) = self._writer.execute("PRAGMA user_version").fetchone()
+            if found not in (0, format):
+                raise StoreError(
+                    f"{path.name} is of format {found}",
+                    id="store_unavailable",
+                    field="data_dir",
+                    expected=f"format {format}",
+                )
             for name, value in pragmas.items():
                 self._writer.execute(f"PRAGMA {name} = {value}")
             self._writer.execute("PRAGMA journal_mode = WAL")
             self._writer.execute(f"PRAGMA synchronous = {'FULL' if is_durable else 'NORMAL'}")
             self._writer.executescript(schema)
+            self._writer.execute(f"PRAGMA user_version = {format}")
 
     def close(self) -> None:
         """Close the file; nothing may be called after it."""
@@ -129,5 +145,7 @@ class SqliteFile(SqliteReader):
                 yield connection
                 connection.execute("COMMIT")
             except BaseException:
-                connection.execute("ROLLBACK")
+                # SQLite itself has undone it where the disk is full.
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
                 raise
