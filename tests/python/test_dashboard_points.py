@@ -188,7 +188,6 @@ def test_the_chart_has_every_anomaly_in_every_lane(colours):
     for trace in named(figure, ANOMALIES):
         assert len(trace.x) == 2
         assert trace.marker.symbol == "x"
-    for trace in named(figure, "anomaly to click"):
         assert trace.customdata.tolist() == [7, 10]
         assert trace.marker.size == 6  # Or it would be below the line.
     assert [len(trace.x) for trace in named(figure, "chosen row")] == [1, 1, 1]
@@ -213,14 +212,14 @@ def test_many_models_are_all_drawn_and_some_named():
     (texts,) = [trace for trace in named(figure, "model") if trace.mode == "text"]
     assert 10 <= sum(bool(text) for text in texts.text) <= 25
     (swaps,) = named(figure, "model swap")
-    assert len(swaps.x) == 999
+    assert 200 <= len(swaps.x) <= 300
 
 
 def test_a_chart_of_very_many_points_is_small_and_has_its_spikes():
     n = 100_000
     random = np.random.default_rng(0)
     scores = random.uniform(0, 0.4, n)
-    anomalous = random.choice(n, 500, replace=False)
+    anomalous = random.choice(n, MOST_MARKERS, replace=False)
     scores[anomalous] = 0.9
     shown = points(scores)
     shown.values[777, 0] = 1e6  # No anomaly, but not to be lost.
@@ -277,15 +276,35 @@ def test_covered_markers_have_one_in_their_cell(pairs, n_across, n_up):
 
 def test_columns_that_are_called_like_tags_are_no_tags():
     shown = points([0.1], columns=("<b>x</b>", "y"))
-    text = stream_chart(shown, ("<b>x</b>",), "row", LIGHT).layout.yaxis.title.text
-    assert "<" not in text
+    figure = stream_chart(shown, ("<b>x</b>",), "row", LIGHT)
+    said = [figure.layout.yaxis.title.text]
+    for trace in figure.data:
+        said += [trace.name, (trace.hovertemplate or "").removesuffix("<extra></extra>")]
+    given = Contributions({"<b>x</b>": 1.0}, 1.0, 0.5, "", is_exact=True)
+    bars = contribution_chart(given, LIGHT)
+    said += [*bars.layout.yaxis.ticktext, *bars.data[0].customdata]
+    left = " ".join(said)
+    for tag in ("<br>", "<b>anomaly</b>"):  # our own
+        left = left.replace(tag, "")
+    assert left.count("&lt;b>x&lt;/b>") >= 5
+    assert "<" not in left
+
+
+def test_columns_that_begin_alike_have_bars_of_their_own():
+    names = [f"temperature_sensor_of_room_{i}" for i in range(3)]
+    amounts = dict(zip(names, (3.0, -2.0, 1.0), strict=True))
+    figure = contribution_chart(Contributions(amounts, 2.0, 0.5, "", is_exact=True), LIGHT)
+    (bars,) = figure.data
+    assert dict(zip(bars.customdata, bars.x, strict=True)) == amounts
+    assert len(set(bars.y)) == 3
+    assert figure.layout.yaxis.tickvals == bars.y
 
 
 def test_contributions_are_sorted_signed_and_patterned():
     given = Contributions({"a": 1.0, "b": -3.0, "c": 0.5}, -1.5, 0.7, "", is_exact=True)
     figure = contribution_chart(given, LIGHT)
     (bars,) = figure.data
-    assert list(bars.y)[::-1] == ["b", "a", "c"]
+    assert list(figure.layout.yaxis.ticktext)[::-1] == ["b", "a", "c"]
     assert list(bars.text)[::-1] == ["-3", "+1", "+0.5"]
     assert list(bars.marker.pattern.shape)[::-1] == ["/", "", ""]
     assert sentences.about_contributions(given) == (

@@ -27,10 +27,11 @@ N_BUCKETS: Final = 1500
 #: The name of the markers.
 ANOMALIES: Final = "anomaly"
 #: Up to so many are all drawn; of more, those that others would cover are left out: a marker is
-#: wider than a cell of so many across, and higher than one of so many up.
-MOST_MARKERS: Final = 1_500
-_CELLS_ACROSS: Final = 250
-_CELLS_UP: Final = 30
+#: wider than a cell of so many across, and higher than one of so many up. A thousand markers in
+#: three lanes take a browser a second.
+MOST_MARKERS: Final = 300
+_CELLS_ACROSS: Final = 180
+_CELLS_UP: Final = 24
 _SERIES_PIXELS: Final = 190
 _LANE_PIXELS: Final = {"score": 170, "model": 46, "rate": 100}
 _GAP_PIXELS: Final = 14
@@ -119,45 +120,34 @@ def _draw_line(
     y_axis = f"y{lane.row + 1 if lane.row else ''}"
     figure.add_trace(
         go.Scatter(
-            x=lane.x[where], y=lane.values[where], yaxis=y_axis, name=lane.name, mode="lines",
+            x=lane.x[where], y=lane.values[where], yaxis=y_axis, name=_short(lane.name),
+            mode="lines",
             line={"color": lane.colour, "width": 1.2},
             hovertemplate=f"%{{x}}<br>{_short(lane.name)} %{{y:.6~g}}<extra></extra>",
             connectgaps=False, legendgroup=lane.name, opacity=0.9,
         )
     )  # fmt: skip
-    where_marked = {"x": lane.x[marked], "y": lane.values[marked], "yaxis": y_axis}
     figure.add_trace(
         go.Scatter(
-            **where_marked,
+            x=lane.x[marked],
+            y=lane.values[marked],
+            yaxis=y_axis,
             mode="markers",
             name=ANOMALIES,
+            # At the very middle of a marker larger than 6 the line would be hovered and clicked.
             marker={
                 "symbol": "x",
-                "size": 8,
+                "size": 6,
                 "color": colours.anomaly,
-                "line": {"color": colours.background, "width": 0.5},
+                "line": {"color": colours.anomaly, "width": 1.2},
             },
-            hoverinfo="skip",
-            unselected={"marker": {"opacity": 1}},
-            legendgroup=ANOMALIES,
-            showlegend=lane.row == 0,
-        )
-    )
-    # What is hovered and clicked. Above the very middle of a larger marker, the line would be.
-    figure.add_trace(
-        go.Scatter(
-            **where_marked,
-            mode="markers",
-            name="anomaly to click",
-            marker={"size": 6, "opacity": 0},
             customdata=points.ids[marked],
             text=[f"{one:.4g}" for one in points.scores[marked]],
             hovertemplate=f"<b>anomaly</b> · %{{x}}<br>{_short(lane.name)} %{{y:.6~g}}, "
             "score %{text}<extra></extra>",
-            selected={"marker": {"opacity": 0}},
-            unselected={"marker": {"opacity": 0}},
+            unselected={"marker": {"opacity": 1}},
             legendgroup=ANOMALIES,
-            showlegend=False,
+            showlegend=lane.row == 0,
         )
     )
     position = None if chosen is None else points.position(chosen)
@@ -182,14 +172,15 @@ def contribution_chart(contributions: Contributions, colours: Palette) -> go.Fig
     values = [value for _, value in ranked]
     figure = go.Figure(
         go.Bar(
-            x=values, y=[_short(name) for name, _ in ranked], orientation="h",
+            x=values, y=list(range(len(ranked))), orientation="h",
+            customdata=[_literal(name) for name, _ in ranked],
             text=[signed(value) for value in values], textposition="outside", cliponaxis=False,
             marker={
                 "color": [colours.anomaly if value >= 0 else colours.score for value in values],
                 # A second sign of what is negative, besides the text.
                 "pattern": {"shape": ["" if value >= 0 else "/" for value in values]},
             },
-            hovertemplate="%{y}: %{x:.6~g}<extra></extra>",
+            hovertemplate="%{customdata}: %{x:.6~g}<extra></extra>",
             textfont={"color": colours.text},
         )
     )  # fmt: skip
@@ -206,7 +197,11 @@ def contribution_chart(contributions: Contributions, colours: Palette) -> go.Fig
         title="added to the raw score", gridcolor=colours.grid, zerolinecolor=colours.text,
         range=[low - (room if low < 0 else 0), high + room], fixedrange=True,
     )  # fmt: skip
-    figure.update_yaxes(automargin=True, fixedrange=True, ticksuffix="  ")
+    # By number: two columns may be called the same as far as there is room.
+    figure.update_yaxes(
+        automargin=True, fixedrange=True, ticksuffix="  ",
+        tickvals=list(range(len(ranked))), ticktext=[_short(name) for name, _ in ranked],
+    )  # fmt: skip
     return figure
 
 
@@ -274,6 +269,9 @@ def _layout(colours: Palette) -> dict[str, Any]:
 
 
 def _short(name: str) -> str:
-    # Plotly would read a tag.
-    name = name.replace("<", "&lt;")
-    return name if len(name) <= 24 else name[:23] + "…"
+    return _literal(name if len(name) <= 24 else name[:23] + "…")
+
+
+def _literal(text: str) -> str:
+    # Plotly would read a tag, or what stands for a character.
+    return text.replace("&", "&amp;").replace("<", "&lt;")

@@ -9,6 +9,7 @@ import streamlit as st
 
 from freshet.dashboard import ranges
 from freshet.dashboard.contributions import REBUILDING
+from freshet.dashboard.feeds import DEFAULT_LIMIT
 from freshet.dashboard.sentences import count
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ __all__ = [
 _T = TypeVar("_T")
 
 _LIMITS: Final = (1_000, 10_000, 100_000, 1_000_000)
-_DEFAULT_LIMIT: Final = 100_000
 _INTERVALS: Final = {"every second": 1.0, "every 2 s": 2.0, "every 10 s": 10.0, "off": None}
 _BACKEND_HELP: Final = (
     "Scores the rows of a series. Where the verdicts are known already, a detector of this kind is "
@@ -49,11 +49,11 @@ def ask_detector(options: Options) -> DetectorOptions:
         backend = _choose("Backend", REBUILDING, detector.backend, "backend", help=_BACKEND_HELP)
         contamination = st.number_input(
             "Contamination (share of anomalies expected)",
-            0.0001,
+            min(0.0001, detector.contamination),
             0.5,
             detector.contamination,
             step=0.005,
-            format="%.4f",
+            format="%.4g",
             key="contamination",
         )
     return replace(detector, backend=backend, contamination=contamination)
@@ -112,7 +112,7 @@ def ask_columns(points: Points, stream: str) -> tuple[str, ...]:
 
 def ask_limit() -> int:
     """Ask how many rows to load."""
-    return _choose("Rows to load", _LIMITS, _DEFAULT_LIMIT, "limit", "the newest {:,}".format)
+    return _choose("Rows to load", _LIMITS, DEFAULT_LIMIT, "limit", "the newest {:,}".format)
 
 
 def ask_interval() -> float | None:

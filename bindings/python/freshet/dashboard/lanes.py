@@ -24,6 +24,7 @@ _MOST_NAMES: Final = 24
 #: Cold starts that are named; the rest is shaded only.
 _MOST_COLD_NAMES: Final = 6
 _MOST_SWAP_LINES: Final = 60
+_MOST_SWAP_MARKS: Final = 300
 
 
 def draw_threshold(
@@ -89,16 +90,18 @@ def draw_models(
         )
     )  # fmt: skip
     swaps = points.swaps()
+    # Where two would touch there is a row of triangles anyhow; the bands have every one.
+    marked = swaps[:: -(-len(swaps) // _MOST_SWAP_MARKS) or 1]
     figure.add_trace(
         go.Scatter(
-            x=[x[i] for i in swaps], y=[1.0] * len(swaps), yaxis=y_axis, mode="markers",
+            x=[x[i] for i in marked], y=[1.0] * len(marked), yaxis=y_axis, mode="markers",
             name="model swap", marker={
                 "symbol": "triangle-down", "size": 9 if len(swaps) <= _MOST_SWAP_LINES else 4,
                 "color": colours.text,
             },
-            text=[f"version {points.model_versions[i]} takes over" for i in swaps],
+            text=[f"version {points.model_versions[i]} takes over" for i in marked],
             hovertemplate="%{text} · %{x}<extra></extra>", cliponaxis=False,
-            customdata=points.ids[swaps],
+            customdata=points.ids[marked],
         )
     )  # fmt: skip
     if len(swaps) <= _MOST_SWAP_LINES:

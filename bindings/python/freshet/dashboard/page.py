@@ -2,72 +2,40 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import streamlit as st
 
-from freshet.dashboard import controls, panels, ranges, states
-from freshet.dashboard.options import DetectorOptions, Options
+from freshet.dashboard import controls, feeds, panels, ranges, states
+from freshet.dashboard.feeds import RETRY_SECONDS
+from freshet.dashboard.options import Options
 from freshet.dashboard.problems import as_problem
 from freshet.dashboard.sentences import plain
-from freshet.dashboard.sources import open_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from freshet.dashboard.feeds import SharedFeed
+    from freshet.dashboard.options import DetectorOptions
     from freshet.dashboard.points import Axis, Points
     from freshet.dashboard.problems import Problem
-    from freshet.dashboard.sources.source import Feed, Source, StreamName
+    from freshet.dashboard.sources.source import Source, StreamName
 
 #: Of this package: a page that may show what is nobody's business fetches nothing from elsewhere.
 _ICON: Final = Path(__file__).with_name("icon.svg")
-_RETRY_SECONDS: Final = 5.0
-
-
-class _SharedFeed:
-    """A feed that several browsers look at."""
-
-    def __init__(self, feed: Feed) -> None:
-        self._feed = feed
-        self._lock = threading.Lock()
-
-    def refreshed(self) -> Points:
-        with self._lock:
-            self._feed.refresh()
-            return self._feed.points
-
-    @property
-    def points(self) -> Points:
-        return self._feed.points
 
 
 class _Shown(NamedTuple):
     """What the page shows, to be compared with what there is later."""
 
     source: Source
-    feed: _SharedFeed
+    feed: SharedFeed
     points: Points
     problem: Problem | None
     names: list[str]
     read_streams: Callable[[], list[StreamName]]
-
-
-@st.cache_resource(show_spinner=False, max_entries=8)
-def _source(options: Options, detector: DetectorOptions) -> Source:
-    return open_source(options, detector)
-
-
-@st.cache_resource(show_spinner=False, max_entries=16)
-def _feed(options: Options, detector: DetectorOptions, stream: str, limit: int) -> _SharedFeed:
-    return _SharedFeed(_source(options, detector).feed(stream, limit))
-
-
-@st.cache_data(show_spinner=False, ttl=_RETRY_SECONDS)
-def _streams(options: Options, detector: DetectorOptions) -> list[StreamName]:
-    return _source(options, detector).streams()
 
 
 def _show(options: Options, place: str) -> None:
@@ -75,10 +43,10 @@ def _show(options: Options, place: str) -> None:
     top, bottom = st.sidebar.container(), st.sidebar.container()
     with bottom:
         detector = controls.ask_detector(options)
-    source = _source(options, detector)
+    source = feeds.source(options, detector)
     with top:
         st.caption(f"Source: {plain(source.name)}")
-        streams = _streams(options, detector)
+        streams = feeds.streams(options, detector)
         stream = controls.ask_stream(streams)
     if stream is None:
         states.show_no_streams(place)
@@ -87,7 +55,7 @@ def _show(options: Options, place: str) -> None:
     with top:
         limit = controls.ask_limit()
     with st.spinner(f"Reading {plain(stream)} from {plain(source.name)} …"):
-        feed = _feed(options, detector, stream, limit)
+        feed = feeds.feed(options, detector, stream, limit)
     points, problem = _look(feed, source)
     with top:
         choice, between, axis = controls.ask_range(points)
@@ -104,7 +72,9 @@ def _show(options: Options, place: str) -> None:
     if interval is not None:
         due = time.monotonic() + interval / 2
         names = [one.name for one in streams]
-        shown = _Shown(source, feed, points, problem, names, lambda: _streams(options, detector))
+        shown = _Shown(
+            source, feed, points, problem, names, lambda: feeds.streams(options, detector)
+        )
         st.fragment(_watch, run_every=interval)(shown, due)
 
 
@@ -130,7 +100,7 @@ def _view(
         panels.show_table(points)
 
 
-def _look(feed: _SharedFeed, source: Source) -> tuple[Points, Problem | None]:
+def _look(feed: SharedFeed, source: Source) -> tuple[Points, Problem | None]:
     """Return what there is now; what there was, and why, if it cannot be read any more."""
     try:
         return feed.refreshed(), None
@@ -153,7 +123,7 @@ def _watch(shown: _Shown, due: float) -> None:
             st.rerun()
 
 
-@st.fragment(run_every=_RETRY_SECONDS)
+@st.fragment(run_every=RETRY_SECONDS)
 def _retry() -> None:
     """Try again after a while."""
     if time.monotonic() >= st.session_state["retry_at"]:
@@ -165,7 +135,7 @@ def _run() -> None:
     panels.set_style()
     options = Options.from_environment()
     place = options.url or options.file or options.log or "freshet-data"
-    st.session_state["retry_at"] = time.monotonic() + _RETRY_SECONDS / 2
+    st.session_state["retry_at"] = time.monotonic() + RETRY_SECONDS / 2
     try:
         _show(options, place)
     except Exception as error:

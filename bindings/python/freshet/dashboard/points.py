@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import numpy as np
@@ -172,7 +173,7 @@ class Points:
 
     # ---- the horizontal axis ----
 
-    @property
+    @cached_property
     def clock(self) -> npt.NDArray[np.datetime64] | None:
         """Times to draw along: the rows' own, else when they came; None if neither will do.
 
@@ -192,7 +193,7 @@ class Points:
         clock = self.clock if axis == "time" else None
         return self.places if clock is None else clock
 
-    @property
+    @cached_property
     def places(self) -> npt.NDArray[np.int64]:
         """The rows' own numbers if they increase, else their ids, which always do."""
         increases = bool((np.diff(self.rows) > 0).all())

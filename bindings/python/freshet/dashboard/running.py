@@ -62,6 +62,7 @@ def run(options: Options, *, host: str, port: int, api_key: str | None, has_brow
     # Before the first look, which then need not wait for it.
     from streamlit.web.cli import main
 
+    from freshet.dashboard import feeds
     from freshet.dashboard import panels as _  # noqa: F401
     from freshet.dashboard.sources import preload
 
@@ -69,4 +70,5 @@ def run(options: Options, *, host: str, port: int, api_key: str | None, has_brow
     options.to_environment()
     if api_key:
         os.environ[API_KEY_VARIABLE] = api_key
+    feeds.read_ahead(options)
     main(streamlit_arguments(host, port, has_browser=has_browser), standalone_mode=False)
