@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 from cli_testing import run, run_program
+from freshet._secrets import without_secrets
 from freshet.errors import ConfigurationError
 from freshet.server import ServerSettings, read_settings
-from freshet.server.configuration import as_toml, unknown_variables, without_secrets
+from freshet.server.configuration import as_toml, unknown_variables
 
 ROOT = Path(__file__).resolve().parents[2]
 FIELDS = list(ServerSettings.model_fields)

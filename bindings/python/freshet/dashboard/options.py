@@ -7,6 +7,8 @@ import os
 from dataclasses import asdict, dataclass
 from typing import Final
 
+from freshet._secrets import without_secrets
+
 __all__ = ["API_KEY_VARIABLE", "VARIABLE", "DetectorOptions", "Options"]
 
 #: Where the page finds the options: Streamlit's script gets no arguments of ours otherwise.
@@ -56,6 +58,11 @@ class Options:
     columns: tuple[str, ...] | None = None
     timestamp_column: str | None = None
     detector: DetectorOptions = DetectorOptions()
+
+    @property
+    def place(self) -> str:
+        """Where it is, as it may be shown: without passwords."""
+        return without_secrets(self.url or self.file or self.log or "freshet-data")
 
     def to_environment(self) -> None:
         """Leave them for the page."""

@@ -38,7 +38,7 @@ class _Shown(NamedTuple):
     read_streams: Callable[[], list[StreamName]]
 
 
-def _show(options: Options, place: str) -> None:
+def _show(options: Options) -> None:
     st.sidebar.title("freshet")
     top, bottom = st.sidebar.container(), st.sidebar.container()
     with bottom:
@@ -49,7 +49,7 @@ def _show(options: Options, place: str) -> None:
         streams = feeds.streams(options, detector)
         stream = controls.ask_stream(streams)
     if stream is None:
-        states.show_no_streams(place)
+        states.show_no_streams(options.place)
         _retry()
         return
     with top:
@@ -134,12 +134,11 @@ def _run() -> None:
     st.set_page_config(page_title="freshet", page_icon=str(_ICON), layout="wide")
     panels.set_style()
     options = Options.from_environment()
-    place = options.url or options.file or options.log or "freshet-data"
     st.session_state["retry_at"] = time.monotonic() + RETRY_SECONDS / 2
     try:
-        _show(options, place)
+        _show(options)
     except Exception as error:
-        problem = as_problem(error, place)
+        problem = as_problem(error, options.place)
         if problem is None:
             raise
         states.show_problem(problem)

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
 
+from freshet._secrets import without_secrets
 from freshet.errors import ConfigurationError
 from freshet.server.settings import ENVIRONMENT_PREFIX, ServerSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["CONFIG_VARIABLE", "as_toml", "read_settings", "unknown_variables", "without_secrets"]
+__all__ = ["CONFIG_VARIABLE", "as_toml", "read_settings", "unknown_variables"]
 
 _tomllib: Final = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
 
@@ -26,11 +27,6 @@ _tomllib: Final = importlib.import_module("tomllib" if sys.version_info >= (3, 1
 CONFIG_VARIABLE: Final = "FRESHET_CONFIG"
 #: Variables of other parts of the package.
 _OTHER_VARIABLES: Final = frozenset({CONFIG_VARIABLE, "FRESHET_DATA"})
-
-_PASSWORD: Final = re.compile(r"(?<=://)([^/?#@]*):([^/?#]*)(?=@)")
-_SECRET: Final = re.compile(
-    r"(?i)([?&;][^=&;]*(?:password|passwd|secret|token|key)[^=&;]*=)[^&;#]*"
-)
 
 
 def read_settings(
@@ -98,11 +94,6 @@ def unknown_variables() -> list[str]:
         for name in os.environ
         if name.upper().startswith(ENVIRONMENT_PREFIX) and name.upper() not in known
     )
-
-
-def without_secrets(text: str) -> str:
-    """Return a URL with asterisks for its password and for what a query calls secret."""
-    return _SECRET.sub(r"\1***", _PASSWORD.sub(r"\1:***", text))
 
 
 def _variable(name: str) -> str:

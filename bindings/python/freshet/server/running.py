@@ -14,9 +14,10 @@ import uvicorn
 from prometheus_client import disable_created_metrics
 
 from freshet import __version__
+from freshet._secrets import without_secrets
 from freshet.server import logs
 from freshet.server.app import create_app
-from freshet.server.configuration import unknown_variables, without_secrets
+from freshet.server.configuration import unknown_variables
 from freshet.server.protocol import Protocol
 
 if TYPE_CHECKING:

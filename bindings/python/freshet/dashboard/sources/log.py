@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+from freshet._secrets import without_secrets
 from freshet.dashboard.contributions import rebuilt
 from freshet.dashboard.sources.predictions import Found, FoundPage, PredictionFeed
 from freshet.dashboard.sources.source import StreamName
-from freshet.server.configuration import without_secrets
 from freshet.server.engine.sqlite_file import SqliteReader
 from freshet.server.prediction_log.finding import Search
 from freshet.server.prediction_log.journal_log import JournalFinder

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import requests
 
+from freshet._secrets import without_secrets
 from freshet.dashboard.contributions import rebuilt
 from freshet.dashboard.problems import ServiceError
 from freshet.dashboard.sources.predictions import Found, FoundPage, PredictionFeed
@@ -37,8 +38,9 @@ class ServiceSource:
     has_detector = False
 
     def __init__(self, url: str, api_key: str | None = None) -> None:
-        self.name = url.rstrip("/")
-        self._base = f"{self.name}/v1/ml/anomaly"
+        url = url.rstrip("/")
+        self.name = without_secrets(url)
+        self._base = f"{url}/v1/ml/anomaly"
         self._session = requests.Session()
         if api_key:
             self._session.headers["Authorization"] = f"Bearer {api_key}"
