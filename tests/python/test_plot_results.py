@@ -261,3 +261,19 @@ def test_an_explanation_is_drawn_where_it_is_asked_to(detector):
 def test_without_a_model_there_is_no_explanation():
     with pytest.raises(NotReadyError):
         freshet.StreamingDetector().plot_explanation([1.0])
+
+
+@pytest.mark.parametrize("name", ["$_cost_$", "a$^b$", "_value", "5$ and 6$"])
+def test_names_are_shown_as_they_are(verdicts, rows, name, tmp_path):
+    frame = pd.DataFrame({name: rows[:, 0], "other": rows[:, 1]})
+    figure = freshet.plot(verdicts, frame, title=name)
+    figure.savefig(tmp_path / "many.png")  # Formulas that are none fail here.
+    assert name in figure.axes[0].get_ylabel().replace(r"\$", "$")
+    alone = freshet.plot(verdicts, frame[[name]])
+    alone.savefig(tmp_path / "alone.png")
+    legend = [text.get_text().strip().replace(r"\$", "$") for text in alone.legends[0].get_texts()]
+    assert name in legend
+    detector = freshet.StreamingDetector(min_samples=30, columns=[name, "other"])
+    detector.process_many(rows[:100, :2])
+    explained = draw_explanation(detector.explain(rows[100, :2]), title=name)
+    explained.savefig(tmp_path / "explained.png")

@@ -25,6 +25,11 @@ MAX_COLUMNS: Final = 8
 """Panels of more columns would leave no room for any."""
 
 
+def literal(text: str) -> str:
+    """Return what Matplotlib shows as `text`; names of columns and files are no formulas."""
+    return text.replace("$", r"\$")
+
+
 def new_panels(heights: Sequence[float], title: str) -> tuple[Figure, list[Axes]]:
     """Return a figure with panels of these heights, which nothing but the caller knows."""
     from freshet.plotting._figure import ShownFigure
@@ -32,7 +37,7 @@ def new_panels(heights: Sequence[float], title: str) -> tuple[Figure, list[Axes]
     figure = ShownFigure(figsize=(14.0, 1.2 + 1.3 * sum(heights)), dpi=120, layout="constrained")
     panels = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights, squeeze=False)
     if title:
-        figure.suptitle(title, fontsize=13, x=0.01, ha="left", fontweight="bold")
+        figure.suptitle(literal(title), fontsize=13, x=0.01, ha="left", fontweight="bold")
     return figure, panels[:, 0].tolist()
 
 
@@ -65,9 +70,9 @@ def plot_columns(
     """Draw each column into a panel of its own, and crosses where `rows` is true."""
     for axes, name, series in zip(panels, columns, values.T, strict=False):
         # One name for all of them in the legend, as each panel says which it is.
-        label = name if len(columns) == 1 else "series"
+        label = literal(name) if len(columns) == 1 else "series"
         plot_values(axes, times, series, rows, label, size=3.0)
-        axes.set_ylabel(name)
+        axes.set_ylabel(literal(name))
         axes.yaxis.set_major_formatter("{x:,.0f}" if np.max(series) >= 1000 else "{x:g}")
 
 
@@ -98,6 +103,8 @@ def plot_values(
     axes: Axes, times: Any, values: Any, rows: Any, label: str, size: float = 4.0
 ) -> None:
     """Draw a series, and crosses of that size where `rows` is true."""
+    # Legends leave out what begins with an underscore.
+    label = f" {label}" if label.startswith("_") else label
     axes.plot(times, values, color=SERIES, linewidth=0.6, label=label)
     axes.plot(
         times[rows], values[rows], "x", color=ANOMALY, markersize=size, markeredgewidth=size / 4,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from freshet.plotting._panels import ANOMALY, SCORE, figure_of, new_panels
+from freshet.plotting._panels import ANOMALY, SCORE, figure_of, literal, new_panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -63,7 +63,7 @@ def draw_explanation(
         hatch=["" if one > 0.0 else "///" for one in contributions],
     )  # fmt: skip
     axes.bar_label(drawn, [f"{one:+.3g}" for one in contributions], padding=4, fontsize=9)
-    axes.set_yticks(places, names)
+    axes.set_yticks(places, [literal(name) for name in names])
     axes.invert_yaxis()
     axes.axvline(0.0, color="black", linewidth=0.8)
     axes.margins(x=0.15)
@@ -72,8 +72,6 @@ def draw_explanation(
     lowers = " (hatched: lowers it)" if min(contributions, default=0.0) < 0.0 else ""
     axes.set_xlabel(f"contribution to the raw score{lowers}")
     verdict = "an anomaly" if explanation.is_anomaly else "no anomaly"
-    axes.set_title(
-        title or f"score {explanation.score:.3g}, {verdict}; raw score {explanation.raw_score:.4g}",
-        loc="left",
-    )
+    scored = f"score {explanation.score:.3g}, {verdict}; raw score {explanation.raw_score:.4g}"
+    axes.set_title(literal(title or scored), loc="left")
     return figure

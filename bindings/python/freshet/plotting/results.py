@@ -15,6 +15,7 @@ from freshet.plotting._panels import (
     figure_of,
     label_columns,
     label_times,
+    literal,
     new_panels,
     plot_columns,
     plot_scores_and_versions,
@@ -203,7 +204,7 @@ def _given(ax: Any, n_panels: int, title: str) -> tuple[Figure, list[Axes]]:
             expected=expected,
         )
     if title:
-        panels[0].set_title(title)
+        panels[0].set_title(literal(title))
     return figure_of(panels[0]), panels
 
 
