@@ -16,6 +16,7 @@
 #include "freshet/core/error.hpp"
 #include "freshet/core/matrix_view.hpp"
 #include "freshet/core/random.hpp"
+#include "freshet/core/validate.hpp"
 #include "freshet/nn/adam.hpp"
 #include "freshet/nn/feed_forward.hpp"
 #include "freshet/nn/feed_forward_training.hpp"
@@ -99,7 +100,9 @@ class AutoencoderModel {
     }
     const float* outputs = network_->forward(inputs.data(), 1, workspace);
     for (std::size_t j = 0; j < row.size(); ++j) {
-      use(j, std::clamp(scaled(j) - static_cast<double>(outputs[j]), -farthest, farthest));
+      const double error = scaled(j) - static_cast<double>(outputs[j]);
+      // What overflows in single precision is far from everything.
+      use(j, std::isfinite(error) ? std::clamp(error, -farthest, farthest) : farthest);
     }
   }
 
@@ -189,8 +192,20 @@ struct Autoencoder {
   }
 };
 
+namespace backendsdetail {
+
+[[nodiscard]] inline FitError diverged(std::size_t epoch) {
+  return {ErrorCode::fit_diverged,
+          "the training diverged in epoch " + std::to_string(epoch) +
+              ": its loss is not finite; a smaller lr may help",
+          "lr", "a loss that stays finite"};
+}
+
+}  // namespace backendsdetail
+
 inline AutoencoderModel Autoencoder::fit(MatrixView rows, Seed seed) const {
   validate();
+  require_training_rows(rows);
   AutoencoderModel model;
   model.scaler_ = freshet::fit(preprocessing ? Scaling::standard : Scaling::none, rows);
   RandomGenerator random(seed);
@@ -223,12 +238,7 @@ inline AutoencoderModel Autoencoder::fit(MatrixView rows, Seed seed) const {
       }
       const double squares = training.gradient(batch.data(), static_cast<nn::Index>(end - begin),
                                                1.0F / static_cast<float>(batch.size()), random);
-      if (!std::isfinite(squares)) {
-        throw FitError(ErrorCode::fit_diverged,
-                       "the training diverged in epoch " + std::to_string(epoch) +
-                           ": its loss is not finite; a smaller lr may help",
-                       "lr", "a loss that stays finite");
-      }
+      if (!std::isfinite(squares)) throw backendsdetail::diverged(epoch);
       for (std::size_t k = 0; k < blocks.size(); ++k) {
         for (std::size_t i = 0; i < blocks[k].size(); ++i) {
           gradients[k][i] += static_cast<float>(weight_decay) * blocks[k][i];
@@ -241,6 +251,10 @@ inline AutoencoderModel Autoencoder::fit(MatrixView rows, Seed seed) const {
   model.training_scores_.reserve(rows.n_rows());
   for (std::size_t i = 0; i < rows.n_rows(); ++i) {
     model.training_scores_.push_back(model.score(rows.row(i)));
+    // The last step of the optimizer was not followed by a loss.
+    if (model.training_scores_.back() >= AutoencoderModel::farthest) {
+      throw backendsdetail::diverged(epoch_num);
+    }
   }
   return model;
 }

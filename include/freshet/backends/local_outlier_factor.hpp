@@ -59,11 +59,11 @@ class LocalOutlierFactorModel {
                         n_neighbors_ < rows_.n_rows(),
                     "neighbors");
     archive.require(last_distances_.size() == rows_.n_rows() &&
-                        std::ranges::all_of(last_distances_, [](double x) { return x >= 0.0; }),
+                        std::ranges::all_of(last_distances_, is_distance),
                     "distances");
-    archive.require(densities_.size() == rows_.n_rows() &&
-                        std::ranges::all_of(densities_, [](double x) { return x > 0.0; }),
-                    "densities");
+    archive.require(
+        densities_.size() == rows_.n_rows() && std::ranges::all_of(densities_, is_density),
+        "densities");
     archive.require(training_scores_.size() == rows_.n_rows(), "training scores");
   }
 
@@ -72,6 +72,11 @@ class LocalOutlierFactorModel {
 
   // What scikit-learn adds to mean distances, which are zero between rows that are the same.
   static constexpr double least_reach = 1e-10;
+
+  static bool is_distance(double x) noexcept {
+    return x >= 0.0 && x * x <= backendsdetail::largest_squared_distance * 1.0001;
+  }
+  static bool is_density(double x) noexcept { return x > 0.0 && x <= 1.0001 / least_reach; }
 
   // From a row to its i-th neighbor, but at least that neighbor's distance to its own last one.
   [[nodiscard]] double reach(const backendsdetail::Neighbors& nearest,

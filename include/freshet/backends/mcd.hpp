@@ -15,6 +15,7 @@
 #include "freshet/core/concepts.hpp"
 #include "freshet/core/error.hpp"
 #include "freshet/core/matrix_view.hpp"
+#include "freshet/core/validate.hpp"
 
 /// @file
 /// MCD: how far from the centre of the tightest half of the rows, in units of its covariance?
@@ -62,7 +63,8 @@ class McdModel {
   template <class Archive>
   void serialize(Archive& archive) {
     archive(whitening_, covariance_, training_scores_);
-    archive.require(covariance_.n_rows() == n_features() && covariance_.n_columns() == n_features(),
+    archive.require(covariance_.n_rows() == n_features() &&
+                        covariance_.n_columns() == n_features() && all_finite(covariance_),
                     "covariance");
   }
 
@@ -105,6 +107,7 @@ struct Mcd {
 
   /// Trains on `rows` (n_rows × n_features, at least one row, finite): the same on every platform
   /// for a seed. O(rows · n_features² + n_features³), several hundred times.
+  /// @throws FitError when there are no rows
   [[nodiscard]] McdModel fit(MatrixView rows, Seed seed = 0) const;
 
   /// Calls `visitor(name, parameter)` for every parameter.
@@ -133,6 +136,8 @@ namespace backendsdetail {
   for (std::uint32_t i = 0; i < rows.n_rows(); ++i) {
     if (raw.whitening.squared_distance(rows.row(i)) < far) members.push_back(i);
   }
+  // Of one column the middle may lie beside all rows of the tightest part, where they are the same.
+  if (members.empty()) members = std::move(raw.members);
   Scatter result = scatter_of(rows, std::move(members), about_zero);
   const double factor = consistency_factor(share, n);
   for (std::size_t j = 0; j < n; ++j) {
@@ -145,6 +150,7 @@ namespace backendsdetail {
 
 inline McdModel Mcd::fit(MatrixView rows, Seed seed) const {
   validate();
+  require_training_rows(rows);
   const std::size_t n_rows = rows.n_rows();
   std::vector<std::size_t> varying;
   for (std::size_t j = 0; j < rows.n_columns(); ++j) {

@@ -163,6 +163,7 @@ namespace backendsdetail {
 
 inline OneClassSvmModel OneClassSvm::fit(MatrixView rows, Seed /*seed*/) const {
   validate();
+  require_training_rows(rows);
   const backendsdetail::KernelFunction function{kernel, backendsdetail::resolve(gamma, rows), coef0,
                                                 degree};
   const backendsdetail::OneClassSolution solution =

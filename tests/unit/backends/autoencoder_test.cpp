@@ -114,7 +114,43 @@ TEST_CASE("the farthest values and the fewest rows have finite scores") {
   const Matrix constant(50, 2);
   const auto model = Autoencoder{}.fit(constant);
   CHECK(std::isfinite(model.score(std::vector{0.0, 0.0})));
-  CHECK_THROWS_AS(Autoencoder{}.fit(Matrix(0, 3)), FitError);
+  const Matrix none = random_rows(freshet::test::Kind::normal, 0, 3, random);
+  CHECK_THROWS_AS(Autoencoder{}.fit(none), FitError);
+  CHECK_THROWS_AS(Autoencoder{.preprocessing = false}.fit(none), FitError);
+}
+
+TEST_CASE("a row that overflows in the network is far") {
+  Matrix rows(640, 3);
+  for (std::size_t i = 0; i < rows.n_rows(); ++i) {
+    for (double& value : rows.row(i)) value = 5.0;
+  }
+  int fitted = 0;
+  for (std::size_t n_layers = 6; n_layers <= 15; ++n_layers) {
+    const Autoencoder backend{.hidden_neuron_list = std::vector<std::size_t>(n_layers, 8),
+                              .hidden_activation_name = freshet::nn::Activation::identity,
+                              .epoch_num = 2,
+                              .dropout_rate = 0.0};
+    try {
+      const auto model = backend.fit(rows);
+      ++fitted;
+      CHECK(model.score(std::vector{5.0, 5.0, 1e100}) > model.score(std::vector{5.0, 5.0, 5.0}));
+      CHECK(model.score(std::vector{5.0, 5.0, 1000.0}) > model.score(std::vector{5.0, 5.0, 5.0}));
+    } catch (const FitError& error) {
+      CHECK(error.code() == freshet::ErrorCode::fit_diverged);
+    }
+  }
+  CHECK(fitted > 2);
+}
+
+TEST_CASE("an autoencoder that diverges in its last step says so") {
+  RandomGenerator random(7);
+  const Matrix rows = random_rows(freshet::test::Kind::normal, 20, 3, random);
+  try {
+    (void)Autoencoder{.epoch_num = 1, .lr = 1e38}.fit(rows);
+    FAIL("no error");
+  } catch (const FitError& error) {
+    CHECK(error.code() == freshet::ErrorCode::fit_diverged);
+  }
 }
 
 TEST_CASE("an autoencoder that diverges says so") {
@@ -137,11 +173,11 @@ TEST_CASE("an autoencoder comes back from bytes, and none that could not compute
   const auto again = freshet::test::restored(model);
   CHECK(again == model);
   CHECK(again.score(rows.row(0)) == model.score(rows.row(0)));
-  const int refused = freshet::test::refused_when_damaged(model, 2000, 40, random,
-                                                          [&](const AutoencoderModel& read) {
-                                                            CHECK(read.n_features() == 3);
-                                                            (void)read.score(rows.row(0));
-                                                          });
+  const int refused = freshet::test::refused_when_damaged(
+      model, 2000, 40, random, [&](const AutoencoderModel& read) {
+        CHECK(read.n_features() == 3);
+        CHECK(std::isfinite(read.score(rows.row(0))));
+      });
   CHECK(refused > 100);
 }
 

@@ -36,6 +36,10 @@ double score(const OneClassSvmModel& model, std::vector<double> row) { return mo
 
 }  // namespace
 
+TEST_CASE("a one-class SVM needs a row") {
+  CHECK_THROWS_AS(freshet::OneClassSvm{}.fit(freshet::Matrix(0, 2)), freshet::FitError);
+}
+
 TEST_CASE("two rows make the boundary that one computes by hand") {
   // Of two rows both have the coefficient 1/2, by symmetry, and the boundary goes through both.
   const auto model = OneClassSvm{.gamma = 1.0, .nu = 0.5}.fit(matrix({{-1.0}, {1.0}}));

@@ -12,6 +12,7 @@
 
 #include "freshet/backends/detail/neighbors.hpp"
 #include "freshet/core/matrix_view.hpp"
+#include "freshet/core/validate.hpp"
 #include "freshet/nn/instruction_set.hpp"
 
 /// @file
@@ -107,6 +108,7 @@ class RowBlocks {
     if constexpr (!Archive::is_reading) values = rows();
     archive(values);
     archive.require(values.n_columns() > 0 || values.n_rows() == 0, "number of columns");
+    archive.require(all_finite(values), "rows");
     if constexpr (Archive::is_reading) *this = RowBlocks(values);
   }
 

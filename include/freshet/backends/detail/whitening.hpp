@@ -77,7 +77,9 @@ class Whitening {
       for (const double value : whitened) sum += value * value;
       weights += width * n_lanes;
     }
-    return std::min(sum, std::numeric_limits<double>::max());
+    // Not std::min, which lets NaN through: so far out that it overflows is far.
+    constexpr double largest = std::numeric_limits<double>::max();
+    return sum < largest ? sum : largest;
   }
 
   /// The distance as a sum over the columns: (x − location)_j · (W' W (x − location))_j, which is
