@@ -28,8 +28,8 @@ class KnnModel {
   /// The width of the rows that it scores.
   [[nodiscard]] std::size_t n_features() const noexcept { return rows_.n_columns(); }
 
-  /// The raw score of a row of `n_features()` values, at least 0. O(training rows · columns), no
-  /// allocation.
+  /// The raw score of a row of `n_features()` values, at least 0. O(training rows · columns), and
+  /// O(n_neighbors) for each row that is nearer than those found before; no allocation.
   [[nodiscard]] double score(RowView row) const noexcept {
     return score_of(rows_.nearest(row, n_neighbors_));
   }

@@ -32,7 +32,8 @@ class LocalOutlierFactorModel {
   [[nodiscard]] std::size_t n_neighbors() const noexcept { return n_neighbors_; }
 
   /// The raw score of a row of `n_features()` values, above 0: about 1 where it is as dense around
-  /// the row as around its neighbors. O(training rows · columns), no allocation.
+  /// the row as around its neighbors. O(training rows · columns), and O(n_neighbors) for each
+  /// row that is nearer than those found before; no allocation.
   [[nodiscard]] double score(RowView row) const noexcept {
     const backendsdetail::Neighbors nearest = rows_.nearest(row, n_neighbors_);
     return mean_density(nearest) * mean_reach(nearest);

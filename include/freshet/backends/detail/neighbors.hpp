@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <span>
 #include <string>
 
@@ -51,11 +52,13 @@ class Neighbors {
     forget();
   }
 
-  /// None found.
-  void forget() noexcept {
+  /// None found; rows that are farther than `limit` will not be.
+  void forget(double limit = largest_squared_distance) noexcept {
     // What is never found, since all rows are farther than any number tells, is the first row.
+    const double beyond = std::nextafter(limit, std::numeric_limits<double>::infinity());
     squared_distances_[0] = -1.0;
-    std::fill_n(squared_distances_.begin() + 1, size_ + slack, largest_squared_distance);
+    std::fill_n(squared_distances_.begin() + 1, size_ + slack,
+                std::min(beyond, largest_squared_distance));
     std::fill_n(indices_.begin(), size_ + 1 + slack, 0);
   }
 

@@ -69,6 +69,8 @@ class RowBlocks {
       RowView row, std::size_t n_neighbors,
       nn::InstructionSet instructions = nn::best_instruction_set()) const noexcept {
     Neighbors found(n_neighbors);
+    // In a stream that drifts the last rows are the nearest.
+    begin(row, n_blocks(), nobody, found, instructions);
     search(row, 0, n_blocks(), nobody, found, instructions);
     return found;
   }
@@ -86,7 +88,9 @@ class RowBlocks {
     std::vector<Neighbors> found(rows_at_a_time, Neighbors(n_neighbors));
     for (std::size_t first = 0; first < n_rows_; first += rows_at_a_time) {
       const std::size_t n = std::min(rows_at_a_time, n_rows_ - first);
-      for (Neighbors& one : found) one.forget();
+      for (std::size_t i = 0; i < n; ++i) {
+        begin(rows.row(first + i), first / block_rows, first + i, found[i], instructions);
+      }
       for (std::size_t block = 0; block < n_blocks(); block += step) {
         const std::size_t end = std::min(block + step, n_blocks());
         for (std::size_t i = 0; i < n; ++i) {
@@ -135,6 +139,19 @@ class RowBlocks {
   }
   [[nodiscard]] std::size_t line_of(std::size_t i, std::size_t j) const noexcept {
     return 2 * (i / block_rows * n_columns_ + j) + i % block_rows / line_width;
+  }
+
+  // Bounds the distance of the farthest neighbor by that among the rows around a block. Without a
+  // bound, where each row is nearer than those before it, each would be taken in.
+  void begin(RowView row, std::size_t block, std::size_t excluded, Neighbors& found,
+             nn::InstructionSet instructions) const noexcept {
+    found.forget();
+    // Rows enough, but for the one excluded and what a last block lacks.
+    const std::size_t n = found.size() / block_rows + 2;
+    if (8 * n > n_blocks()) return;  // that would take as long as it saves
+    const std::size_t first = std::min(block - std::min(block, n / 2), n_blocks() - n);
+    search(row, first, first + n, excluded, found, instructions);
+    found.forget(found.largest_squared());
   }
 
   void search(RowView row, std::size_t block, std::size_t end, std::size_t excluded,
