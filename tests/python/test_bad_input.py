@@ -389,3 +389,15 @@ def test_errors_are_what_python_expects() -> None:
         freshet.DetectorPool().stats("pump")
     assert str(caught.value) == 'there is no stream "pump"'
     assert (caught.value.id, caught.value.field) == ("stream_unknown", "stream_id")
+
+
+def test_numbers_beyond_doubles_are_refused_as_timestamps():
+    with pytest.raises(freshet.DataError, match="too large") as caught:
+        StreamingDetector().process({"v": 1.0}, 10**400)
+    assert caught.value.id == "timestamp_invalid"
+
+
+@pytest.mark.parametrize("layers", [64, 1.5])
+def test_layers_that_are_no_sequence_are_refused(layers):
+    with pytest.raises(freshet.ConfigurationError, match="hidden_neuron_list"):
+        freshet.AutoEncoder(hidden_neuron_list=layers).fit(np.eye(20))

@@ -421,3 +421,13 @@ def test_examples_name_options_that_exist():
     text = run("stream", "--help").stdout
     for example in stream.EXAMPLES:
         assert example in text
+
+
+def test_a_timestamp_beyond_doubles_is_one_bad_line():
+    text = f'{{"heat": 1, "at": 1{"0" * 400}}}\n{{"heat": 1, "at": 2}}\n'
+    done = run("stream", "--timestamp-field", "at", text=text)
+    assert done.exit_code == 0
+    assert "line 1: 'at' is 1000" in done.stderr
+    assert "too large a number" in done.stderr
+    assert "1 rows" in done.stderr
+    assert "1 bad lines" in done.stderr

@@ -175,6 +175,13 @@ def as_seconds(timestamp: Any) -> float:
     try:
         if not isinstance(timestamp, (str, bytes)):
             return float(timestamp)
+    except OverflowError:
+        raise DataError(
+            "the timestamp is too large: expected a finite number or a date",
+            id="timestamp_invalid",
+            field="timestamp",
+            expected="seconds, datetime or numpy.datetime64",
+        ) from None
     except (TypeError, ValueError):
         pass
     raise DataError(

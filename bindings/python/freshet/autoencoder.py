@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -120,6 +120,9 @@ class AutoEncoder(SeededEstimator):
 
     def _backend_parameters(self) -> dict[str, Any]:
         params = super()._backend_parameters()
-        if not isinstance(self.hidden_neuron_list, str):
+        # What is no sequence is refused with the field's name, as a text is.
+        if isinstance(self.hidden_neuron_list, Iterable) and not isinstance(
+            self.hidden_neuron_list, str
+        ):
             params["hidden_neuron_list"] = list(self.hidden_neuron_list)
         return params

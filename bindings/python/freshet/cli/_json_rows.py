@@ -152,7 +152,10 @@ def _moment(fields: dict[str, Any], name: str) -> float | datetime:
         raise BadLineError(f"no field {name!r}, expected a timestamp")
     value = fields[name]
     if _is_number(value):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise BadLineError(f"{name!r} is {_shown(value)}, too large a number") from None
     try:
         # Python 3.10 does not know Z.
         return datetime.fromisoformat(value.strip().replace("Z", "+00:00"))
