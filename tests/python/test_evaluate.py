@@ -284,6 +284,40 @@ class TestRunning:
         scores = Configuration("a", {"backend": "ecod"}).scores(series)
         assert np.flatnonzero(np.isfinite(scores))[0] == probation(400) == 60
 
+    def test_a_window_that_was_asked_for_does_not_grow(self, directory):
+        (series, *_) = load_series(directory)
+        small = Configuration("a", {"backend": "ecod", "window_size": 40}).scores(series)
+        assert np.flatnonzero(np.isfinite(small))[0] == 40
+        with pytest.raises(freshet.ConfigurationError, match="window_size"):
+            Configuration("a", {"window_size": 40, "min_samples": 50}).scores(series)
+        large = Configuration("a", {"min_samples": 1500}).scores(series)
+        assert np.isnan(large).all()
+
+    @pytest.mark.parametrize("name", ["min_samples", "window_size", "shingle"])
+    def test_what_is_null_is_not_given(self, directory, name):
+        (series, *_) = load_series(directory)
+        expected = Configuration("a").scores(series)
+        np.testing.assert_array_equal(Configuration("a", {name: None}).scores(series), expected)
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("min_samples", "abc"),
+            ("min_samples", math.inf),
+            ("min_samples", 10**400),
+            ("window_size", "many"),
+            ("window_size", -1),
+            ("shingle", "x"),
+            ("shingle", 2.5),
+            ("shingle", 10**400),
+        ],
+    )
+    def test_settings_of_another_type_are_refused_by_name(self, directory, name, value):
+        (series, *_) = load_series(directory)
+        with pytest.raises(freshet.ConfigurationError) as caught:
+            Configuration("a", {name: value}).scores(series)
+        assert caught.value.field == name
+
     def test_evaluations_as_tables(self, directory):
         evaluations = [nab(directory, name) for name in ("ecod", "hbos")]
         pandas_rows = to_pandas(evaluations).to_dict("records")
@@ -364,6 +398,15 @@ class TestCommand:
         done = run("evaluate", "--data", directory, *options)
         assert done.exit_code == 2
         assert message in done.output
+
+    @pytest.mark.parametrize(
+        "setting", ["min_samples=abc", "window_size=x", "shingle=x", "min_samples=.inf"]
+    )
+    def test_a_setting_of_another_type_is_a_message(self, directory, setting):
+        done = run("evaluate", "--data", directory, "--set", setting)
+        assert done.exit_code == 1
+        assert done.stderr.startswith("freshet: ecod, group/series-")
+        assert setting.split("=")[0] in done.stderr
 
     def test_a_setting_that_is_unknown_is_told(self, directory):
         done = run("evaluate", "--data", directory, "--set", "neighbours=3")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -92,7 +93,8 @@ class Configuration:
     settings : mapping
         Arguments of `StreamingDetector`. Where they say nothing, the first training comes with the
         end of a series' probation, and models are trained on the calling thread, so that results
-        are repeatable.
+        are repeatable. A `window_size` below the probation brings the first training forward; left
+        out, it is 1000 or `min_samples` if that is more.
     """
 
     name: str
@@ -101,13 +103,22 @@ class Configuration:
     def scores(self, series: Series) -> npt.NDArray[np.float64]:
         """Return the scores of a series' rows; NaN in cold start."""
         settings: dict[str, Any] = {"retrain": "inline", **self.settings}
-        if "min_samples" not in settings:
-            shingle = int(settings.get("shingle", 1))
-            settings["min_samples"] = max(probation(len(series.values)), shingle + 1, 10)
-        settings["window_size"] = max(
-            settings.get("window_size", 1000), int(settings["min_samples"])
-        )
+        if settings.get("min_samples") is None:
+            first = max(probation(len(series.values)), _whole(settings.get("shingle", 1)) + 1, 10)
+            # No more than a window that was asked for holds, which is not to grow in silence.
+            window_size = _whole(settings.get("window_size", 0))
+            settings["min_samples"] = min(first, window_size) if window_size > 0 else first
+        if settings.get("window_size") is None:
+            settings["window_size"] = max(1000, _whole(settings["min_samples"]))
         return DetectorPool(**settings).process_many(series.name, series.values[:, None]).score
+
+
+def _whole(value: Any) -> int:
+    """An integer; 0 for anything else, which the detector refuses."""
+    try:
+        return operator.index(value)
+    except TypeError:
+        return 0
 
 
 def detect(
