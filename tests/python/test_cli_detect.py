@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -277,3 +278,13 @@ def test_nothing_is_shown_where_there_is_no_terminal(capsys):
     with _progress.showing_steps(10, "rows") as on_progress:
         on_progress(4)
     assert capsys.readouterr().err == ""
+
+
+def test_names_of_columns_are_utf_8_whatever_the_locale(here):
+    write_csv(here / "data.csv")
+    text = (here / "data.csv").read_text(encoding="utf-8")
+    (here / "data.csv").write_text(text.replace("heat", "größe"), encoding="utf-8")
+    locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    ended = run_program("detect", "data.csv", env=os.environ | locale, encoding="utf-8", cwd=here)
+    assert ended.returncode == 0, ended.stderr
+    assert "größe" in ended.stdout.splitlines()[0]

@@ -373,3 +373,20 @@ def test_exports_keep_the_names_of_the_series():
     records = list(map(json.loads, export.to_json_lines(shown).splitlines()))
     assert records[0]["freshet_score"] is None
     assert records[7]["timestamp"] == "2024-01-01T00:00:07.000000"
+
+
+def test_categories_of_digits_are_no_numbers():
+    from freshet.dashboard.sources.predictions import _values
+
+    rows = [{"zip": "8001", "x": 1.0}, {"zip": "12", "x": None}, {"zip": None, "x": 2.0}]
+    columns, texts, matrix = _values(rows)
+    assert (columns, texts) == (("x",), ("zip",))
+    np.testing.assert_array_equal(matrix[:, 0], [1.0, NAN, 2.0])
+
+
+def test_a_column_without_numbers_in_one_part_is_drawn():
+    first = points([0.1, 0.2], columns=("v", "w"))
+    second = points([0.3], columns=("v",), values=np.ones((1, 1)), texts=("w",))
+    joined = Points.joined([first, second])
+    assert joined.columns == ("v", "w")
+    assert joined.texts == ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 from typing import IO, TYPE_CHECKING, Any
@@ -38,6 +39,9 @@ def replacing(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
 def text_output(path: Path | None) -> Iterator[IO[str]]:
     """Yield standard output, or a file that replaces `path`."""
     if path is None:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            # As in a file, whatever the locale: names of columns may have any character.
+            sys.stdout.reconfigure(encoding="utf-8")
         yield sys.stdout
     else:
         with replacing(path) as file:

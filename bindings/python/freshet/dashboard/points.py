@@ -126,7 +126,7 @@ class Points:
         if len(parts) < 2:
             return parts[0] if parts else cls.none()
         columns = tuple(dict.fromkeys(name for part in parts for name in part.columns))
-        texts = tuple(dict.fromkeys(name for part in parts for name in part.texts))
+        texts = tuple(dict.fromkeys(n for part in parts for n in part.texts if n not in columns))
         alike = [part._with_columns(columns) for part in parts]
         arrays: dict[str, Any] = {}
         for name in _PER_ROW:

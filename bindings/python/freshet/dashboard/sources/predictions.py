@@ -162,8 +162,12 @@ def _values(rows: Sequence[dict[str, Any]]) -> tuple[tuple[str, ...], tuple[str,
     names = list(dict.fromkeys(name for row in rows for name in row))
     columns, texts, arrays = [], [], []
     for name in names:
+        given = [row.get(name) for row in rows]
+        if any(isinstance(cell, str) for cell in given):
+            texts.append(name)  # A category of digits is no number.
+            continue
         try:
-            cells = np.array([row.get(name) for row in rows], np.float64)
+            cells = np.array(given, np.float64)
         except (TypeError, ValueError):
             texts.append(name)
             continue
