@@ -220,6 +220,8 @@ def test_rows_out_of_order_matter_only_on_request():
         (["data.csv", "--rolling", "5;10"], "expected numbers of rows, for example 5,10,20"),
         (["data.csv", "--set", "n_bins"], "expected NAME=VALUE, not 'n_bins'"),
         (["data.csv", "--set", "n_bins=["], "is no YAML"),
+        (["data.csv", "--set", "n_bins=0x_"], "'0x_' is no YAML"),
+        (["data.csv", "--set", "n_bins=2020-13-45"], "'2020-13-45' is no YAML"),
         (["data.csv", "--set", "columns=[heat]"], "for columns there is --columns"),
         (["data.csv", "--format", "xml"], "--format"),
         (["data.csv", "--plot", "a.docx"], "has none of the endings"),

@@ -100,7 +100,7 @@ def _checked(
 def _expectation(shape: str, hint: Any, value: Any) -> tuple[str, bool]:
     """Return what an option takes, in words, and whether a value is of that type."""
     if "=" in shape:
-        return "names with a value each", isinstance(value, dict)
+        return "names with a value each, without dates", _is_plain(value)
     kinds = [one for one in get_args(hint) if one is not type(None)] or [hint]
     kind = kinds[0]
     is_list = get_origin(kind) is list
@@ -117,6 +117,17 @@ def _expectation(shape: str, hint: Any, value: Any) -> tuple[str, bool]:
     # A flag is an integer to Python.
     is_flag = kind is bool
     return text, all(isinstance(one, types) and isinstance(one, bool) == is_flag for one in values)
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a value is a mapping of what JSON, and so ``NAME=VALUE``, can say."""
+    if not isinstance(value, dict):
+        return False
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError):  # Dates and bytes; a value that holds itself.
+        return False
+    return True
 
 
 def _as_given(option: Any, value: Any) -> Any:

@@ -107,7 +107,18 @@ def yaml_value(text: str) -> Any:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML without the traps of version 1.1: 3e-3 is a number, and no field comes twice."""
+    """YAML without the traps of version 1.1: 3e-3 is a number, and no field comes twice.
+
+    What looks like a date or a number and is none (2020-13-45, 0x_) is an error of YAML.
+    """
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, OverflowError) as error:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"{node.value!r:.60}: {error}", node.start_mark
+            ) from error
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         names: set[Any] = set()
