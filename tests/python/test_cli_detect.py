@@ -210,6 +210,21 @@ def test_rows_out_of_order_matter_only_on_request():
     assert [row["score"] == "" for row in rows_of(result.stdout)] == [True, True, True, False]
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("v\n1\n2\n", "no timestamps, which out_of_order is about"),
+        ("time,v\nmonday,1\ntuesday,2\n", "timestamps of no known form, which out_of_order is"),
+    ],
+)
+def test_an_order_that_cannot_be_checked_is_an_error(text, message):
+    Path("own.csv").write_text(text)
+    assert run("detect", "own.csv").exit_code == 0
+    result = run("detect", "own.csv", "--set", "out_of_order=error")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith(f"freshet: own.csv: {message}")
+
+
 # ---- what is refused -----------------------------------------------------------------------------
 
 

@@ -109,7 +109,7 @@ def detect(
     stream = StreamingDetector(columns=[*series.columns, *series.texts], **settings)
     try:
         # Files that are out of order are common, so that it matters only to who asks for it.
-        times = series.moments() if "out_of_order" in settings else None
+        times = _times(series) if "out_of_order" in settings else None
         results = _processed(stream, series, times)
     except DataError as error:
         raise about(series.source, error) from error
@@ -151,6 +151,20 @@ def _categories(settings: dict[str, Any]) -> list[str]:
         for name, encoding in schema.items()
         if (encoding.get("encoding") if isinstance(encoding, dict) else encoding) != "numeric"
     ]
+
+
+def _times(series: Data) -> Any:
+    """Return the timestamps, which are needed; about() names the file in what this raises."""
+    times = series.moments()
+    if times is None:
+        found = "no timestamps" if series.timestamps is None else "timestamps of no known form"
+        raise DataError(
+            f"{found}, which out_of_order is about",
+            id="timestamp_invalid",
+            field="out_of_order",
+            expected="a column of numbers or of dates in ISO 8601",
+        )
+    return times
 
 
 def _processed(stream: StreamingDetector, series: Data, times: Any) -> ResultBatch:
