@@ -472,6 +472,12 @@ def test_the_command_says_what_to_show(monkeypatch, tmp_path):
     assert (found["host"], found["port"], found["has_browser"]) == ("127.0.0.1", 9, False)
 
 
+def test_a_column_with_a_comma_is_quoted(monkeypatch):
+    _, found = started(monkeypatch, "x.csv", "--columns", '"a,b",c', "--contamination", 0.0001)
+    assert found["options"].columns == ("a,b", "c")
+    assert found["options"].detector.contamination == 0.0001
+
+
 def test_options_survive_the_environment(monkeypatch):
     options = Options(file="x", columns=("a",), detector=DetectorOptions("hbos", 0.2, (5,)))
     monkeypatch.setenv("FRESHET_DASHBOARD", "")
@@ -495,7 +501,10 @@ def test_the_key_comes_from_the_environment(monkeypatch):
         (["x.csv", "--log", "data"], "one of FILE, --log and --url"),
         (["--backend", "lstm"], "ecod"),
         (["--contamination", "0.9"], "at most 0.5"),
-        (["--rolling", "5,x"], "whole numbers"),
+        (["--contamination", "0.00005"], "at least 0.0001"),
+        (["--contamination", "nan"], "at least 0.0001"),
+        (["--rolling", "5,x"], "5,10,20"),
+        (["--rolling", "5,0"], "1 or more"),
         (["."], "--log ."),
     ],
 )

@@ -19,7 +19,14 @@ from freshet.streaming import StreamingDetector
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["DetectorOptions", "named_values", "numbers_of_rows", "settings_of", "with_detector"]
+__all__ = [
+    "DetectorOptions",
+    "column_names",
+    "named_values",
+    "numbers_of_rows",
+    "settings_of",
+    "with_detector",
+]
 
 
 class Normalization(str, Enum):
@@ -124,7 +131,7 @@ class DetectorOptions:
 
     def names(self) -> list[str] | None:
         """Return the columns that were asked for."""
-        return None if self.columns is None else next(csv.reader([self.columns]), [])
+        return column_names(self.columns)
 
     def settings(self) -> dict[str, Any]:
         """Return the arguments of `StreamingDetector` that were given, without the columns.
@@ -185,6 +192,11 @@ def with_detector(command: Callable[..., None]) -> Callable[..., None]:
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {one.name: one.annotation for one in parameters}
     return run
+
+
+def column_names(text: str | None) -> list[str] | None:
+    """Return the names between commas; one with a comma is quoted as in CSV."""
+    return None if text is None else next(csv.reader([text]), [])
 
 
 def numbers_of_rows(text: str | None, option: str) -> list[int] | None:

@@ -8,6 +8,7 @@ from typing import Annotated, Final
 import typer
 
 from freshet.cli._config_option import ConfigFile
+from freshet.cli._detector import column_names, numbers_of_rows
 
 EXAMPLES: Final = (
     "freshet dashboard data/nyc_taxi.csv",
@@ -86,7 +87,7 @@ def dashboard(
     through a detector here, or a file of verdicts. docs/dashboard.md shows it.
     """
     from freshet.dashboard.contributions import REBUILDING
-    from freshet.dashboard.options import DetectorOptions, Options
+    from freshet.dashboard.options import MIN_CONTAMINATION, DetectorOptions, Options
     from freshet.dashboard.running import run
 
     file, bundle = _places(paths or [])
@@ -96,19 +97,24 @@ def dashboard(
         raise typer.BadParameter(
             f"{backend!r} is none of {', '.join(REBUILDING)}", param_hint="--backend"
         )
-    if not 0.0 < contamination <= 0.5:
+    if not MIN_CONTAMINATION <= contamination <= 0.5:
         raise typer.BadParameter(
-            f"{contamination:g} is not above 0 and at most 0.5", param_hint="--contamination"
+            f"{contamination:g}, expected at least {MIN_CONTAMINATION:g} and at most 0.5",
+            param_hint="--contamination",
         )
+    widths = tuple(numbers_of_rows(rolling, "--rolling") or ())
+    if any(width < 1 for width in widths):
+        raise typer.BadParameter(f"{rolling!r}, expected 1 or more", param_hint="--rolling")
+    names = column_names(columns)
     options = Options(
         log=log,
         url=url,
         file=None if file is None else str(file),
         bundle=None if bundle is None else str(bundle),
-        columns=None if columns is None else tuple(columns.split(",")),
+        columns=None if names is None else tuple(names),
         timestamp_column=timestamp_column,
         detector=DetectorOptions(
-            backend=backend, contamination=contamination, rolling_windows=_widths(rolling)
+            backend=backend, contamination=contamination, rolling_windows=widths
         ),
     )
     run(options, host=host, port=port, api_key=api_key, has_browser=not no_browser)
@@ -130,15 +136,3 @@ def _places(paths: list[Path]) -> tuple[Path | None, Path | None]:
             param_hint="FILE",
         )
     return file, before[0] if before else None
-
-
-def _widths(rolling: str | None) -> tuple[int, ...]:
-    try:
-        widths = tuple(int(width) for width in rolling.split(",")) if rolling else ()
-    except ValueError:
-        widths = (0,)
-    if any(width < 1 for width in widths):
-        raise typer.BadParameter(
-            f"{rolling!r} is no list of whole numbers such as 5,20", param_hint="--rolling"
-        )
-    return widths

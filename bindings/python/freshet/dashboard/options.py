@@ -9,12 +9,14 @@ from typing import Final
 
 from freshet._secrets import without_secrets
 
-__all__ = ["API_KEY_VARIABLE", "VARIABLE", "DetectorOptions", "Options"]
+__all__ = ["API_KEY_VARIABLE", "MIN_CONTAMINATION", "VARIABLE", "DetectorOptions", "Options"]
 
 #: Where the page finds the options: Streamlit's script gets no arguments of ours otherwise.
 VARIABLE: Final = "FRESHET_DASHBOARD"
 #: The key stays out of the options, which may be shown.
 API_KEY_VARIABLE: Final = "FRESHET_API_KEY"
+#: The least contamination that the field on the page takes.
+MIN_CONTAMINATION: Final = 0.0001
 
 
 @dataclass(frozen=True)
