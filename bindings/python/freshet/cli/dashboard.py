@@ -9,6 +9,7 @@ import typer
 
 from freshet.cli._config_option import ConfigFile
 from freshet.cli._detector import column_names, numbers_of_rows
+from freshet.cli._options import TimestampColumn
 
 EXAMPLES: Final = (
     "freshet dashboard data/nyc_taxi.csv",
@@ -55,14 +56,7 @@ def dashboard(
         str | None,
         typer.Option("--columns", metavar="A,B", help="Of the series; all that hold numbers."),
     ] = None,
-    timestamp_column: Annotated[
-        str | None,
-        typer.Option(
-            "--timestamp-column",
-            metavar="NAME",
-            help="Found by its name or its values if not given.",
-        ),
-    ] = None,
+    timestamp_column: TimestampColumn = None,
     backend: Annotated[
         str, typer.Option("--backend", metavar="NAME", help="What scores the series.")
     ] = "ecod",

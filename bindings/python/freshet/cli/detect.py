@@ -14,6 +14,7 @@ from freshet.cli._config_option import ConfigFile
 from freshet.cli._csv import AUTOMATIC
 from freshet.cli._data import Data, read_file
 from freshet.cli._detector import DetectorOptions, with_detector
+from freshet.cli._options import Out, TimestampColumn
 from freshet.cli._output import as_table, text_output
 from freshet.cli._picture import picture_format, write_picture
 from freshet.cli._progress import showing_steps
@@ -59,18 +60,8 @@ def detect(
     ],
     *,
     detector: DetectorOptions,
-    timestamp_column: Annotated[
-        str | None,
-        typer.Option(
-            "--timestamp-column",
-            metavar="NAME",
-            help="Found by its name or its values if not given.",
-        ),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", metavar="FILE", help="Instead of standard output."),
-    ] = None,
+    timestamp_column: TimestampColumn = None,
+    out: Out = None,
     form: Annotated[
         Format | None,
         typer.Option(

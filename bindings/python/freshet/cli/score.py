@@ -9,10 +9,10 @@ from typing import Annotated, Final
 import numpy as np
 import typer
 
-from freshet.cli._completion import series_names
 from freshet.cli._config_option import ConfigFile
 from freshet.cli._csv import AUTOMATIC
 from freshet.cli._data import load_dataset, read_file
+from freshet.cli._options import Dataset, Out, TimestampColumn
 from freshet.cli._output import text_output
 from freshet.cli._picture import picture_format, write_picture
 from freshet.cli._rows import RowFormat, write_rows
@@ -38,27 +38,9 @@ def score(
             help="CSV with the bundle's columns, in any order; - for standard input.",
         ),
     ] = None,
-    dataset: Annotated[
-        str | None,
-        typer.Option(
-            "--dataset",
-            metavar="NAME",
-            autocompletion=series_names,
-            help="A series of NAB instead of a file.",
-        ),
-    ] = None,
-    timestamp_column: Annotated[
-        str | None,
-        typer.Option(
-            "--timestamp-column",
-            metavar="NAME",
-            help="Found by its name or its values if not given.",
-        ),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", metavar="FILE", help="Instead of standard output."),
-    ] = None,
+    dataset: Dataset = None,
+    timestamp_column: TimestampColumn = None,
+    out: Out = None,
     form: Annotated[RowFormat, typer.Option("--format", help="CSV or a JSON object per line.")] = (
         RowFormat.csv
     ),

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 import numpy as np
 import typer
 
-from freshet.cli._completion import series_names
 from freshet.cli._data import Data, load_dataset, read_file
+from freshet.cli._options import Dataset
 from freshet.cli._output import as_table
 from freshet.cli._progress import losses, showing_training
 from freshet.errors import ConfigurationError, DataError, FitError, ModelFileError, about
@@ -46,15 +46,7 @@ def train(
             help="CSV with the names of the columns; - for standard input.",
         ),
     ] = None,
-    dataset: Annotated[
-        str | None,
-        typer.Option(
-            "--dataset",
-            metavar="NAME",
-            autocompletion=series_names,
-            help="A series of NAB instead of a file.",
-        ),
-    ] = None,
+    dataset: Dataset = None,
     columns: Annotated[
         list[str] | None,
         typer.Option(
