@@ -41,19 +41,21 @@ class KernelFactor {
   constexpr KernelFactor(double gamma) noexcept : gamma_(gamma) {}
 
   /// 1 / columns.
-  [[nodiscard]] static constexpr KernelFactor automatic() noexcept { return {-1.0}; }
+  [[nodiscard]] static constexpr KernelFactor automatic() noexcept { return {Choice::automatic}; }
   /// 1 / (columns · the variance of all values), which does not depend on a unit common to all.
-  [[nodiscard]] static constexpr KernelFactor scale() noexcept { return {-2.0}; }
+  [[nodiscard]] static constexpr KernelFactor scale() noexcept { return {Choice::scale}; }
 
   /// Whether it is automatic().
-  [[nodiscard]] constexpr bool is_automatic() const noexcept { return gamma_ == -1.0; }
+  [[nodiscard]] constexpr bool is_automatic() const noexcept {
+    return choice_ == Choice::automatic;
+  }
   /// Whether it is scale().
-  [[nodiscard]] constexpr bool is_scale() const noexcept { return gamma_ == -2.0; }
+  [[nodiscard]] constexpr bool is_scale() const noexcept { return choice_ == Choice::scale; }
   /// The number; only when it is one.
   [[nodiscard]] constexpr double value() const noexcept { return gamma_; }
   /// Whether it is one of the two, or a number from 0 on.
   [[nodiscard]] bool is_valid() const noexcept {
-    return is_automatic() || is_scale() || (gamma_ >= 0.0 && std::isfinite(gamma_));
+    return choice_ <= Choice::scale && gamma_ >= 0.0 && std::isfinite(gamma_);
   }
 
   friend constexpr bool operator==(KernelFactor, KernelFactor) = default;
@@ -61,11 +63,15 @@ class KernelFactor {
   /// Reads or writes the factor; see io/archive.hpp.
   template <class Archive>
   void serialize(Archive& archive) {
-    archive(gamma_);
+    archive(choice_, gamma_);
   }
 
  private:
-  double gamma_;
+  enum class Choice : std::uint8_t { number, automatic, scale };
+  constexpr KernelFactor(Choice choice) noexcept : choice_(choice) {}
+
+  Choice choice_ = Choice::number;
+  double gamma_ = 0.0;
 };
 
 }  // namespace freshet

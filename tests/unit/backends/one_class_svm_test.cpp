@@ -151,7 +151,10 @@ TEST_CASE("a boundary comes back from bytes, and none that could not be scored w
   CHECK(freshet::test::restored(model) == model);
   const int refused = freshet::test::refused_when_damaged(
       model, 3000, 64, random, [&](const OneClassSvmModel& read) {
-        if (read.n_features() == 3) CHECK_FALSE(std::isnan(score(read, {0.0, 1.0, 2.0})));
+        if (read.n_features() == 3) {
+          CHECK(std::isfinite(score(read, {0.0, 1.0, 2.0})));
+          CHECK(std::isfinite(explained(read, std::vector{0.0, 1.0, 2.0})));
+        }
       });
   CHECK(refused > 100);
 }
@@ -169,7 +172,9 @@ TEST_CASE("parameters of a one-class support vector machine are checked") {
   CHECK(field_of({}) == "nothing");
   CHECK(field_of({.kernel = static_cast<Kernel>(4)}) == "kernel");
   CHECK(field_of({.degree = 101}) == "degree");
-  CHECK(field_of({.gamma = -0.5}) == "gamma");
+  for (const double negative : {-0.5, -1.0, -2.0}) CHECK(field_of({.gamma = negative}) == "gamma");
+  CHECK(field_of({.gamma = KernelFactor::automatic()}) == "nothing");
+  CHECK(field_of({.gamma = KernelFactor::scale()}) == "nothing");
   CHECK(field_of({.gamma = nan}) == "gamma");
   CHECK(field_of({.coef0 = nan}) == "coef0");
   CHECK(field_of({.tol = 0.0}) == "tol");
