@@ -5,6 +5,7 @@ python examples/notebooks/run.py [NOTEBOOK ...]
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -32,7 +33,8 @@ def executed(path: Path) -> nbformat.NotebookNode:
             record_timing=False,
             resources={"metadata": {"path": folder}},
         )
-        client.execute()
+        # Or what the caller draws with would keep pictures out of the notebook.
+        client.execute(env={k: v for k, v in os.environ.items() if k != "MPLBACKEND"})
     # The versions of this machine are nobody's business.
     notebook.metadata["language_info"] = {"name": "python"}
     return notebook

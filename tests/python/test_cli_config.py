@@ -229,15 +229,3 @@ def test_the_script_of_a_shell_can_be_shown(shell):
         check=True, capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert f"_FRESHET_COMPLETE=complete_{shell}" in done.stdout
-
-
-@pytest.mark.parametrize("value", ["2020-13-45", "0x_", "0b_"])
-def test_values_that_only_look_like_yaml_are_refused(value, tmp_path):
-    path = tmp_path / "detect.yaml"
-    path.write_text(f"backend: {value}\n", encoding="utf-8")
-    done = run("detect", "-", "--config", path)
-    assert done.exit_code == 1
-    assert "is no YAML" in done.stderr
-    done = run("detect", "-", "--set", f"seed={value}")
-    assert done.exit_code == 2
-    assert "is no YAML" in done.stderr

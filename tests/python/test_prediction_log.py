@@ -226,7 +226,7 @@ def test_old_predictions_are_deleted(
 ) -> None:
     monkeypatch.setattr("freshet.server.prediction_log.spool._CHUNK", chunk)
     ages = [5, 1, 9, 1, 3, 7, 7, 2]
-    write(journal, [entry([0.1, 0.2], at=-age, sequence=age) for age in ages])
+    write(journal, [entry([0.1, 0.2], at=-age, sequence=i) for i, age in enumerate(ages, 1)])
     # Needed, though old.
     write(journal, [entry([0.1], "b", at=-100, sequence=1)])
     journal.write([StreamInfo("b", "1", 1, {})])
