@@ -41,9 +41,13 @@ class KernelFactor {
   constexpr KernelFactor(double gamma) noexcept : gamma_(gamma) {}
 
   /// 1 / columns.
-  [[nodiscard]] static constexpr KernelFactor automatic() noexcept { return {Choice::automatic}; }
+  [[nodiscard]] static constexpr KernelFactor automatic() noexcept {
+    return KernelFactor(Choice::automatic);
+  }
   /// 1 / (columns · the variance of all values), which does not depend on a unit common to all.
-  [[nodiscard]] static constexpr KernelFactor scale() noexcept { return {Choice::scale}; }
+  [[nodiscard]] static constexpr KernelFactor scale() noexcept {
+    return KernelFactor(Choice::scale);
+  }
 
   /// Whether it is automatic().
   [[nodiscard]] constexpr bool is_automatic() const noexcept {
@@ -68,7 +72,7 @@ class KernelFactor {
 
  private:
   enum class Choice : std::uint8_t { number, automatic, scale };
-  constexpr KernelFactor(Choice choice) noexcept : choice_(choice) {}
+  constexpr explicit KernelFactor(Choice choice) noexcept : choice_(choice) {}
 
   Choice choice_ = Choice::number;
   double gamma_ = 0.0;
