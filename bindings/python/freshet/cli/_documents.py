@@ -79,7 +79,7 @@ def read_document(path: Path, expected: str) -> Document:
         loader = _Loader(content)
         root = loader.get_single_node()
         fields = None if root is None else loader.construct_document(root)
-    except (yaml.YAMLError, ValueError) as error:  # The latter of dates and numbers that are none.
+    except yaml.YAMLError as error:
         raise _corrupt(path, _malformed(path, error), "YAML") from error
     if not isinstance(fields, dict):
         found = "is empty" if fields is None else f"holds {fields!r:.40}"
@@ -100,10 +100,7 @@ def yaml_value(text: str) -> Any:
     yaml.YAMLError
         If it is none.
     """
-    try:
-        return yaml.load(text, _Loader)
-    except ValueError as error:  # Of dates and numbers that are none, such as 2020-13-45.
-        raise yaml.YAMLError(str(error)) from error
+    return yaml.load(text, _Loader)
 
 
 class _Loader(yaml.SafeLoader):
@@ -152,7 +149,7 @@ def _corrupt(path: Path, message: str, expected: str) -> ConfigurationError:
     return ConfigurationError(message, id="file_corrupt", field=str(path), expected=expected)
 
 
-def _malformed(path: Path, error: yaml.YAMLError | ValueError) -> str:
+def _malformed(path: Path, error: yaml.YAMLError) -> str:
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         mark = error.problem_mark
         return f"{path}, line {mark.line + 1}, column {mark.column + 1}: {error.problem}"

@@ -10,6 +10,7 @@ import streamlit as st
 from freshet.dashboard import ranges
 from freshet.dashboard.contributions import REBUILDING
 from freshet.dashboard.feeds import DEFAULT_LIMIT
+from freshet.dashboard.options import MIN_CONTAMINATION
 from freshet.dashboard.sentences import count
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def ask_detector(options: Options) -> DetectorOptions:
         backend = _choose("Backend", REBUILDING, detector.backend, "backend", help=_BACKEND_HELP)
         contamination = st.number_input(
             "Contamination (share of anomalies expected)",
-            min(0.0001, detector.contamination),
+            MIN_CONTAMINATION,
             0.5,
             detector.contamination,
             step=0.005,

@@ -184,7 +184,7 @@ class Lane:
             stream.sequence,
             events,
             [encode(event) for event in events],
-            operation.models,
+            operation.models if events else (),
             uuid.uuid4().hex if stream.incarnation is None else "",
         )
         return _Prepared(one, operation, proposal, refusal)
