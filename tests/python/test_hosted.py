@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import resource
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -376,6 +378,32 @@ def test_a_training_holds_nobody_up_and_can_be_cancelled(tmp_path: Path) -> None
     training.cancel()
     thread.join()
     assert results[0][:2] == (freshet.FitError, "fit_cancelled")
+
+
+def idle_threads() -> int:
+    """How many threads of this process run only while a processor has nothing else to do."""
+    tasks = Path("/proc/self/task").glob("*/stat")
+    # The name of the thread, the second field, may have blanks; the policy is the 41st.
+    policies = [int(task.read_text().rpartition(")")[2].split()[38]) for task in tasks]
+    return policies.count(os.SCHED_IDLE)
+
+
+def test_a_training_only_while_the_processor_is_idle(tmp_path: Path) -> None:
+    training = training_of(due())
+    assert training.run(only_when_idle=True).to_bytes() == training.run().to_bytes()
+
+    path = small_bundle(tmp_path / "endless", epochs=100_000, patience=100_000, hidden_size=4)
+    detector = StreamingDetector(model=TrainedModel.from_bundle(path), **SETTINGS)
+    detector.process_many(X[:20])
+    training = training_of(detector)
+    before = idle_threads()
+    with ThreadPoolExecutor(1) as threads:
+        running = threads.submit(outcome, lambda: training.run(only_when_idle=True))
+        while idle_threads() == before:
+            assert not running.done()
+        training.cancel()
+        assert running.result()[:2] == (freshet.FitError, "fit_cancelled")
+    assert os.sched_getscheduler(0) != os.SCHED_IDLE
 
 
 def test_one_thread_trains_while_others_process() -> None:

@@ -7,6 +7,10 @@
 #include <string>
 #include <vector>
 
+#ifdef __linux__
+#include <sched.h>
+#endif
+
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 #include <pybind11/stl/filesystem.h>
@@ -120,11 +124,27 @@ ConfigurationError
       .def(py::pickle(&to_bytes, &from_bytes));
 }
 
+/// Lets the calling thread run only while a processor has nothing else to do. A thread of the
+/// lowest nice value keeps the processor to the end of its turn, some milliseconds, from one that
+/// wakes; this one gives it up at once.
+void leave_processor_to_others() {
+#ifdef __linux__
+  const sched_param none{};
+  // Where it is forbidden, the priority stays the caller's.
+  static_cast<void>(sched_setscheduler(0, SCHED_IDLE, &none));
+#endif
+}
+
 /// Trains in a thread of its own. The caller's, which has to get Python's lock when the training
 /// has ended, has slept meanwhile: a scheduler lets it go on at once, as it does not one that has
 /// used up its share of the processor, and which would keep the lock while it waits for the next.
-TrainedModel run_apart(const AnyTraining& training) {
-  return std::async(std::launch::async, [&training] { return training.run(); }).get();
+TrainedModel run_apart(const AnyTraining& training, bool only_when_idle) {
+  return std::async(std::launch::async,
+                    [&training, only_when_idle] {
+                      if (only_when_idle) leave_processor_to_others();
+                      return training.run();
+                    })
+      .get();
 }
 
 void bind_training(py::module_& module) {

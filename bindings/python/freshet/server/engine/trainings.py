@@ -93,7 +93,7 @@ class Trainings:
             ending: Operation
             self._running.add(training)
             try:
-                model = training.run()
+                model = training.run(only_when_idle=True)
                 stored = self._detectors.models.add(model)
                 self._store.expect(stored)
                 ending = Publication(stream.stream_id, incarnation, training, model, stored)
