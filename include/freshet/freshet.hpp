@@ -30,6 +30,7 @@
 #include "freshet/core/percentile.hpp"
 #include "freshet/core/random.hpp"
 #include "freshet/core/result.hpp"
+#include "freshet/core/training_rows.hpp"
 #include "freshet/core/validate.hpp"
 #include "freshet/features/cell.hpp"
 #include "freshet/features/encoder.hpp"

@@ -98,7 +98,7 @@ def test_there_have_to_be_more_rows_than_neighbors() -> None:
     with pytest.raises(freshet.FitError) as caught:
         freshet.KNN().fit(X)
     assert (caught.value.id, caught.value.field) == ("fit_failed", "n_neighbors")
-    assert caught.value.expected == "more than 5 training rows"
+    assert caught.value.expected == "at least 6 training rows"
     assert freshet.KNN(n_neighbors=4).fit(X).decision_scores_.shape == (5,)
 
 

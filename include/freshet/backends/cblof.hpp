@@ -17,6 +17,7 @@
 #include "freshet/core/error.hpp"
 #include "freshet/core/matrix_view.hpp"
 #include "freshet/core/random.hpp"
+#include "freshet/core/training_rows.hpp"
 #include "freshet/core/validate.hpp"
 
 /// @file
@@ -36,7 +37,7 @@ class CblofModel {
   /// At most as many as were asked for.
   [[nodiscard]] std::size_t n_clusters() const noexcept { return centers_.n_rows(); }
   /// The first so many clusters are large.
-  [[nodiscard]] std::size_t n_large_clusters() const noexcept { return large_centers_.n_rows(); }
+  [[nodiscard]] std::size_t n_large_clusters() const noexcept { return n_large_; }
   /// The centers, n_clusters × n_features.
   [[nodiscard]] Matrix centers() const { return centers_.rows(); }
   /// The training rows of every cluster.
@@ -71,22 +72,28 @@ class CblofModel {
   /// Reads or writes the model; see io/archive.hpp.
   template <class Archive>
   void serialize(Archive& archive) {
-    archive(use_weights_, centers_, large_centers_, sizes_, training_scores_);
-    archive.require(n_large_clusters() >= 1 && n_large_clusters() <= n_clusters() &&
-                        large_centers_.n_columns() == n_features() && sizes_.size() == n_clusters(),
+    archive(use_weights_, centers_, n_large_, sizes_, training_scores_);
+    archive.require(n_large_ >= 1 && n_large_ <= n_clusters() && sizes_.size() == n_clusters(),
                     "clusters");
+    if constexpr (Archive::is_reading) keep_large_centers();
   }
 
  private:
   friend struct Cblof;
+
+  void keep_large_centers() {
+    const Matrix all = centers();
+    large_centers_ = backendsdetail::RowBlocks({all.view().data(), n_large_, all.n_columns()});
+  }
 
   [[nodiscard]] double weight(RowView row) const noexcept {
     return use_weights_ ? static_cast<double>(sizes_[centers_.nearest(row, 1).index(0)]) : 1.0;
   }
 
   bool use_weights_ = false;
-  backendsdetail::RowBlocks centers_;        // by size
-  backendsdetail::RowBlocks large_centers_;  // the first of them
+  backendsdetail::RowBlocks centers_;  // by size
+  std::size_t n_large_ = 0;
+  backendsdetail::RowBlocks large_centers_;  // the first of them, to be searched by themselves
   std::vector<std::size_t> sizes_;
   std::vector<double> training_scores_;
 };
@@ -190,29 +197,21 @@ inline CblofModel Cblof::around(MatrixView rows, const Matrix& centers) const {
     model.sizes_.push_back(sizes[order[c]]);
   }
   model.centers_ = backendsdetail::RowBlocks(sorted);
-  model.large_centers_ = backendsdetail::RowBlocks(
-      {sorted.view().data(), count_large(model.sizes_, rows.n_rows()), sorted.n_columns()});
-  model.training_scores_.reserve(rows.n_rows());
-  for (std::size_t i = 0; i < rows.n_rows(); ++i) {
-    model.training_scores_.push_back(model.score(rows.row(i)));
-  }
+  model.n_large_ = count_large(model.sizes_, rows.n_rows());
+  model.keep_large_centers();
+  model.training_scores_ = scores_of(model, rows);
   return model;
 }
 
 inline CblofModel Cblof::fit(MatrixView rows, Seed seed) const {
   validate();
-  if (rows.n_rows() < n_clusters) {
-    const std::string expected = "at least " + std::to_string(n_clusters);
-    throw FitError(ErrorCode::fit_failed,
-                   std::to_string(n_clusters) + " clusters need " + expected + " rows, not " +
-                       std::to_string(rows.n_rows()),
-                   "n_clusters", expected + " training rows");
-  }
+  require_training_rows(rows, n_clusters, std::to_string(n_clusters) + " clusters", "n_clusters");
   return around(rows, backendsdetail::KMeans(rows, n_clusters, RandomGenerator(seed)).centers());
 }
 
 inline CblofModel Cblof::fit(MatrixView rows, MatrixView centers) const {
   validate();
+  require_training_rows(rows);
   require_parameter(centers.n_rows() == n_clusters && centers.n_columns() == rows.n_columns() &&
                         !find_fault(centers, rows.n_columns()),
                     "centers", "a finite matrix of n_clusters × n_features");

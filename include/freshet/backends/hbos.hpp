@@ -17,6 +17,7 @@
 #include "freshet/core/concepts.hpp"
 #include "freshet/core/error.hpp"
 #include "freshet/core/matrix_view.hpp"
+#include "freshet/core/training_rows.hpp"
 
 /// @file
 /// HBOS: how empty are the histogram bins that a row falls into?
@@ -138,6 +139,7 @@ struct Hbos {
   /// is infinite.
   [[nodiscard]] HbosModel fit(MatrixView rows, Seed /*seed*/ = 0) const {
     validate();
+    require_training_rows(rows);
     HbosModel model;
     model.tol_ = tol;
     std::vector<double> column(rows.n_rows());
@@ -145,10 +147,7 @@ struct Hbos {
       for (std::size_t i = 0; i < rows.n_rows(); ++i) column[i] = rows(i, j);
       model.add_column(column, *this);
     }
-    model.training_scores_.reserve(rows.n_rows());
-    for (std::size_t i = 0; i < rows.n_rows(); ++i) {
-      model.training_scores_.push_back(model.score(rows.row(i)));
-    }
+    model.training_scores_ = scores_of(model, rows);
     return model;
   }
 

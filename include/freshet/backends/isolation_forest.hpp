@@ -17,6 +17,7 @@
 #include "freshet/core/error.hpp"
 #include "freshet/core/matrix_view.hpp"
 #include "freshet/core/random.hpp"
+#include "freshet/core/training_rows.hpp"
 #include "freshet/core/validate.hpp"
 
 /// @file
@@ -275,6 +276,7 @@ inline void IsolationForestModel::grow(MatrixView rows, std::span<std::uint32_t>
 
 inline IsolationForestModel IsolationForest::fit(MatrixView rows, Seed seed) const {
   validate();
+  require_training_rows(rows);
   const std::size_t n_samples = std::min(max_samples, rows.n_rows());
   const auto n_columns = std::max<std::size_t>(
       static_cast<std::size_t>(max_features * static_cast<double>(rows.n_columns())), 1);
@@ -299,10 +301,7 @@ inline IsolationForestModel IsolationForest::fit(MatrixView rows, Seed seed) con
     std::vector<std::uint32_t> sample(drawn.begin(), drawn.end());
     model.grow(rows, sample, draw(columns, n_columns), random);
   }
-  model.training_scores_.reserve(rows.n_rows());
-  for (std::size_t i = 0; i < rows.n_rows(); ++i) {
-    model.training_scores_.push_back(model.score(rows.row(i)));
-  }
+  model.training_scores_ = scores_of(model, rows);
   return model;
 }
 

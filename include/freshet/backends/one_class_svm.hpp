@@ -16,6 +16,7 @@
 #include "freshet/core/concepts.hpp"
 #include "freshet/core/error.hpp"
 #include "freshet/core/matrix_view.hpp"
+#include "freshet/core/training_rows.hpp"
 #include "freshet/core/validate.hpp"
 
 /// @file
@@ -174,10 +175,7 @@ inline OneClassSvmModel OneClassSvm::fit(MatrixView rows, Seed /*seed*/) const {
   for (std::size_t i = 0; i < rows.n_rows(); ++i) {
     if (solution.coefficients[i] > 0.0) model.vectors_.add(rows.row(i), solution.coefficients[i]);
   }
-  model.training_scores_.reserve(rows.n_rows());
-  for (std::size_t i = 0; i < rows.n_rows(); ++i) {
-    model.training_scores_.push_back(model.score(rows.row(i)));
-  }
+  model.training_scores_ = scores_of(model, rows);
   return model;
 }
 

@@ -14,6 +14,7 @@
 #include "freshet/core/concepts.hpp"
 #include "freshet/core/error.hpp"
 #include "freshet/core/matrix_view.hpp"
+#include "freshet/core/training_rows.hpp"
 #include "freshet/scaling/affine.hpp"
 #include "freshet/scaling/scaler.hpp"
 #include "freshet/stream/config.hpp"
@@ -145,9 +146,7 @@ class Generation {
     if constexpr (KeepsTrainingScores<Model>) {
       calibrate(config, model_->training_scores());
     } else {
-      std::vector<double> scores(rows.n_rows());
-      for (std::size_t i = 0; i < scores.size(); ++i) scores[i] = model_->score(rows.row(i));
-      calibrate(config, scores);
+      calibrate(config, scores_of(*model_, rows));
     }
   }
 

@@ -13,6 +13,7 @@
 
 #include "freshet/core/error.hpp"
 #include "freshet/core/matrix_view.hpp"
+#include "freshet/core/training_rows.hpp"
 
 /// @file
 /// The nearest rows that a search has found so far.
@@ -34,12 +35,8 @@ inline void require_n_neighbors(std::size_t n_neighbors) {
 
 /// Throws FitError unless every one of `rows` has `n_neighbors` others.
 inline void require_other_rows(MatrixView rows, std::size_t n_neighbors) {
-  if (n_neighbors < rows.n_rows()) return;
-  const std::string expected = "more than " + std::to_string(n_neighbors);
-  throw FitError(ErrorCode::fit_failed,
-                 std::to_string(n_neighbors) + " neighbors of each row need " + expected +
-                     " rows, not " + std::to_string(rows.n_rows()),
-                 "n_neighbors", expected + " training rows");
+  require_training_rows(rows, n_neighbors + 1, std::to_string(n_neighbors) + " neighbors of each",
+                        "n_neighbors");
 }
 
 /// The `size()` nearest rows found so far, the nearest first, of equally near ones those that were
