@@ -70,10 +70,12 @@ class SuodModel {
       archive.require(
           std::apply([&](const auto&... models) { return (has_width(models) && ...); }, models_),
           "widths");
-      archive.require(std::ranges::all_of(means_, [](double x) { return std::isfinite(x); }) &&
-                          std::ranges::all_of(deviations_,
-                                              [](double x) { return std::isfinite(x) && x > 0.0; }),
-                      "standardization");
+      archive.require(
+          std::ranges::all_of(means_, [](double x) { return std::abs(x) <= largest_moment; }) &&
+              std::ranges::all_of(
+                  deviations_,
+                  [](double x) { return x >= least_deviation && x <= largest_moment; }),
+          "standardization");
       archive.require(combination_ <= Combination::maximization, "combination");
     }
   }
@@ -85,6 +87,9 @@ class SuodModel {
       std::tuple<LocalOutlierFactorModel, LocalOutlierFactorModel, HbosModel, HbosModel, CopodModel,
                  IsolationForestModel, IsolationForestModel, IsolationForestModel>;
   static constexpr std::size_t n_models = std::tuple_size_v<Models>;
+  // So that standardized scores stay finite.
+  static constexpr double least_deviation = 1e-30;
+  static constexpr double largest_moment = 1e200;
 
   // `raw(model, index)` is the score of one method.
   template <class Raw>
@@ -210,7 +215,8 @@ inline SuodModel Suod::fit(MatrixView rows, Seed seed) const {
     const double deviation = std::sqrt(squares / n);
     model.means_[i] = mean;
     // Rounding alone makes no spread.
-    model.deviations_[i] = deviation > 1e-13 * std::abs(mean) ? deviation : 1.0;
+    const double rounding = std::max(1e-13 * std::abs(mean), SuodModel::least_deviation);
+    model.deviations_[i] = deviation > rounding ? deviation : 1.0;
   });
   model.training_scores_.reserve(rows.n_rows());
   for (std::size_t row = 0; row < rows.n_rows(); ++row) {

@@ -135,7 +135,11 @@ TEST_CASE("a KNN comes back from bytes, and none that could not score") {
   CHECK(freshet::test::restored(model) == model);
   const int refused =
       freshet::test::refused_when_damaged(model, 3000, 40, random, [&](const KnnModel& read) {
-        if (read.n_features() == 3) CHECK(score(read, {0.0, 1.0, 2.0}) >= 0.0);
+        if (read.n_features() == 3) {
+          CHECK(score(read, {0.0, 1.0, 2.0}) >= 0.0);
+          CHECK(std::isfinite(score(read, {0.0, 1.0, 2.0})));
+          CHECK(std::isfinite(explained(read, std::vector{0.0, 1.0, 2.0})));
+        }
       });
   CHECK(refused > 100);
 }

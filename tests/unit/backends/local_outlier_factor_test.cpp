@@ -145,6 +145,7 @@ TEST_CASE("an LOF comes back from bytes, and none that could not score") {
           const double found = read.score(std::vector{0.0, 1.0, 2.0});
           CHECK(found > 0.0);
           CHECK(std::isfinite(found));
+          CHECK(std::isfinite(explained(read, std::vector{0.0, 1.0, 2.0})));
         }
       });
   CHECK(refused > 100);

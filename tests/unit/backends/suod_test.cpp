@@ -70,7 +70,10 @@ TEST_CASE("a group comes back from bytes, and none of models that differ in widt
   CHECK(freshet::test::restored(model) == model);
   const int refused =
       freshet::test::refused_when_damaged(model, 500, 40, random, [&](const SuodModel& read) {
-        if (read.n_features() == 3) (void)read.score(rows.row(0));
+        if (read.n_features() == 3) {
+          CHECK(std::isfinite(read.score(rows.row(0))));
+          CHECK(std::isfinite(explained(read, rows.row(0))));
+        }
       });
   CHECK(refused > 10);
 }

@@ -6,13 +6,17 @@
 #include <memory>
 #include <vector>
 
+#include "freshet/backends/cblof.hpp"
 #include "freshet/backends/copod.hpp"
 #include "freshet/backends/ecod.hpp"
 #include "freshet/backends/hbos.hpp"
 #include "freshet/backends/isolation_forest.hpp"
+#include "freshet/backends/knn.hpp"
+#include "freshet/backends/local_outlier_factor.hpp"
 #include "freshet/backends/loda.hpp"
 #include "freshet/backends/mcd.hpp"
 #include "freshet/backends/one_class_svm.hpp"
+#include "freshet/backends/suod.hpp"
 #include "freshet/core/random.hpp"
 #include "freshet/stream/streaming_detector.hpp"
 #include "support/catch.hpp"
@@ -214,7 +218,8 @@ TEST_CASE("damaged bytes are a clear error, never a crash") {
 
 TEMPLATE_TEST_CASE("crafted bytes with a checksum that matches are an error or a detector", "",
                    freshet::Ecod, freshet::Copod, freshet::Hbos, freshet::Loda,
-                   freshet::IsolationForest, freshet::Mcd, freshet::OneClassSvm) {
+                   freshet::IsolationForest, freshet::Mcd, freshet::OneClassSvm, freshet::Knn,
+                   freshet::LocalOutlierFactor, freshet::Cblof, freshet::Suod) {
   using Restored = StreamingDetector<TestType>;
   StreamingConfig config = rich();
   config.retrain = Retrain::background;

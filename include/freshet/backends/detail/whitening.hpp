@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "freshet/core/matrix_view.hpp"
+#include "freshet/core/validate.hpp"
 
 /// @file
 /// Rows in units of a covariance: Mahalanobis distances.
@@ -130,10 +131,12 @@ class Whitening {
       is_sound &= width >= 1 && width <= location_.size();
       n_weights += width * n_lanes;
     }
-    const auto finite = [](double value) { return std::isfinite(value); };
+    const auto within = [](double most) {
+      return [most](double value) { return std::abs(value) <= most; };
+    };
     archive.require(is_sound && n_weights == weights_.size() && rank_ <= location_.size() &&
-                        std::ranges::all_of(location_, finite) &&
-                        std::ranges::all_of(weights_, finite),
+                        std::ranges::all_of(location_, within(4.0 * max_magnitude)) &&
+                        std::ranges::all_of(weights_, within(largest_weight)),
                     "covariance");
   }
 
@@ -141,6 +144,7 @@ class Whitening {
   static constexpr std::size_t n_lanes = 8;
   static constexpr double least_scale = 1e-40;  // so that squares of scaled values stay finite
   static constexpr double least_pivot = 1e-12;
+  static constexpr double largest_weight = 1e50;  // times itself and two deviations: finite
   using Lanes = std::array<double, n_lanes>;
 
   [[nodiscard]] Lanes whiten(RowView row, const double* weights, std::size_t width) const noexcept {
