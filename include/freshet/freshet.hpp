@@ -22,6 +22,7 @@
 #include "freshet/backends/one_class_svm.hpp"
 #include "freshet/backends/suod.hpp"
 #include "freshet/backends/variant.hpp"
+#include "freshet/core/cancellation.hpp"
 #include "freshet/core/columns.hpp"
 #include "freshet/core/concepts.hpp"
 #include "freshet/core/error.hpp"

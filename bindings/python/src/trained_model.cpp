@@ -190,7 +190,8 @@ bool)doc")
 
 End `run` early, the one that is running and those to come, with a FitError.
 
-Only backends whose trainings take long heed it: "lstm_autoencoder".)doc")
+Only backends whose trainings take long heed it: "lstm_autoencoder",
+"autoencoder" and "one_class_svm".)doc")
       .def(
           "__repr__",
           [](const AnyTraining& training) {

@@ -7,11 +7,13 @@
 #include <memory>
 #include <numeric>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "freshet/core/cancellation.hpp"
 #include "freshet/core/concepts.hpp"
 #include "freshet/core/error.hpp"
 #include "freshet/core/matrix_view.hpp"
@@ -163,8 +165,10 @@ struct Autoencoder {
 
   /// Trains on `rows` (n_rows × n_features, at least one row, finite); `seed` decides weights,
   /// batches and dropout. O(epoch_num · rows · weights).
-  /// @throws FitError when there are no rows or the training diverges
-  [[nodiscard]] AutoencoderModel fit(MatrixView rows, Seed seed = 0) const;
+  /// @throws FitError when there are no rows, the training diverges, or `stop` says so, which is
+  /// asked before every step
+  [[nodiscard]] AutoencoderModel fit(MatrixView rows, Seed seed = 0,
+                                     const std::stop_token& stop = {}) const;
 
   /// Calls `visitor(name, parameter)` for every parameter.
   template <class Visitor>
@@ -203,7 +207,8 @@ namespace backendsdetail {
 
 }  // namespace backendsdetail
 
-inline AutoencoderModel Autoencoder::fit(MatrixView rows, Seed seed) const {
+inline AutoencoderModel Autoencoder::fit(MatrixView rows, Seed seed,
+                                         const std::stop_token& stop) const {
   validate();
   require_training_rows(rows);
   AutoencoderModel model;
@@ -226,6 +231,7 @@ inline AutoencoderModel Autoencoder::fit(MatrixView rows, Seed seed) const {
   for (std::size_t epoch = 1; epoch <= epoch_num; ++epoch) {
     random.shuffle(std::span(order));
     for (std::size_t b = 0; b < n_batches; ++b) {
+      require_not_cancelled(stop, "epoch", epoch);
       const std::size_t begin = b * order.size() / n_batches;
       const std::size_t end = (b + 1) * order.size() / n_batches;
       batch.clear();

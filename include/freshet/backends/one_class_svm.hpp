@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -123,7 +124,9 @@ struct OneClassSvm {
   /// Trains on `rows` (n_rows × n_features, at least one row, finite); nothing is random.
   /// O(n_rows² · n_features) for the kernels and O(n_rows) per step, of which there are about as
   /// many as rows; up to 200 MB of kernels are kept meanwhile.
-  [[nodiscard]] OneClassSvmModel fit(MatrixView rows, Seed seed = 0) const;
+  /// Throws FitError when there are no rows, or once `stop` is requested, which every step asks.
+  [[nodiscard]] OneClassSvmModel fit(MatrixView rows, Seed seed = 0,
+                                     const std::stop_token& stop = {}) const;
 
   /// Calls `visitor(name, parameter)` for every parameter.
   template <class Visitor>
@@ -162,13 +165,15 @@ namespace backendsdetail {
 
 }  // namespace backendsdetail
 
-inline OneClassSvmModel OneClassSvm::fit(MatrixView rows, Seed /*seed*/) const {
+inline OneClassSvmModel OneClassSvm::fit(MatrixView rows, Seed /*seed*/,
+                                         const std::stop_token& stop) const {
   validate();
   require_training_rows(rows);
   const backendsdetail::KernelFunction function{kernel, backendsdetail::resolve(gamma, rows), coef0,
                                                 degree};
   const backendsdetail::OneClassSolution solution =
-      backendsdetail::OneClassSolver(rows, function, nu).solve(tol, max_iter.value_or(1'000'000));
+      backendsdetail::OneClassSolver(rows, function, nu)
+          .solve(tol, max_iter.value_or(1'000'000), stop);
   OneClassSvmModel model;
   model.offset_ = solution.offset;
   model.vectors_ = {function, rows.n_columns()};

@@ -67,6 +67,15 @@ concept WindowBackend = Backend<B> && requires(const B& backend) {
   { backend.window } -> std::convertible_to<std::size_t>;
 };
 
+/// A backend whose training takes long enough to be stopped.
+///
+/// `fit(rows, seed, stop)`: as `fit(rows, seed)`, throwing FitError once `stop` is requested.
+template <class B>
+concept CancellableBackend =
+    Backend<B> && requires(const B& backend, MatrixView rows, Seed seed, std::stop_token stop) {
+      { backend.fit(rows, seed, stop) } -> std::same_as<typename B::Model>;
+    };
+
 /// A backend whose training takes long enough to begin with the active model and to be stopped.
 ///
 /// `fit(rows, seed, previous, {stop})`: as `fit(rows, seed)`, beginning with what `previous` (null

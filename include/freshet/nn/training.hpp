@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "freshet/core/cancellation.hpp"
 #include "freshet/core/concepts.hpp"
 #include "freshet/core/error.hpp"
 #include "freshet/core/random.hpp"
@@ -212,10 +213,7 @@ TrainingHistory train(Autoencoder<Scalar>& network, const detail::WindowSet<Scal
     double squares = 0.0;
     EpochLosses losses;
     for (std::size_t batch = 0; batch < progress.n_batches; ++batch) {
-      if (control.stop.stop_requested()) {
-        throw FitError(ErrorCode::fit_cancelled,
-                       "the training was cancelled in epoch " + std::to_string(progress.epoch));
-      }
+      require_not_cancelled(control.stop, "epoch", progress.epoch);
       const std::size_t begin = batch * options.batch_size;
       const std::size_t end = std::min(begin + options.batch_size, order.size());
       squares += run.step(std::span<const Index>(order).subspan(begin, end - begin));

@@ -48,7 +48,7 @@ class Generation {
   /// for `fit_seconds()`.
   /// @param number    its `version()`
   /// @param previous  the active generation or null: where a WarmStartBackend begins
-  /// @param stop      ends the training of a WarmStartBackend early
+  /// @param stop      ends the training of a WarmStartBackend or CancellableBackend early
   /// @throws FitError when the backend can make no model of the rows, or was stopped.
   Generation(const B& backend, const StreamingConfig& config, MatrixView rows, std::uint64_t number,
              const Generation* previous = nullptr, const std::stop_token& stop = {})
@@ -140,6 +140,8 @@ class Generation {
              [[maybe_unused]] const Model* previous, [[maybe_unused]] const std::stop_token& stop) {
     if constexpr (WarmStartBackend<B>) {
       model_ = std::make_shared<const Model>(backend.fit(rows, config.seed, previous, {stop}));
+    } else if constexpr (CancellableBackend<B>) {
+      model_ = std::make_shared<const Model>(backend.fit(rows, config.seed, stop));
     } else {
       model_ = std::make_shared<const Model>(backend.fit(rows, config.seed));
     }

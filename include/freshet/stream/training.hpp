@@ -39,8 +39,8 @@ class Training {
                                                  previous_.get(), stop_.get_token());
   }
 
-  /// Ends every `run` early, those to come too, if the backend is a WarmStartBackend; the others
-  /// take no time that would be worth it.
+  /// Ends every `run` early, those to come too, if the backend is a WarmStartBackend or a
+  /// CancellableBackend; the others run to their end.
   void cancel() const noexcept { stop_.request_stop(); }
 
   /// The method and its hyperparameters.

@@ -3,11 +3,13 @@
 #include <cmath>
 #include <cstddef>
 #include <limits>
+#include <stop_token>
 #include <string>
 #include <vector>
 
 #include "freshet/core/concepts.hpp"
 #include "freshet/core/error.hpp"
+#include "freshet/stream/training.hpp"
 #include "support/backend_data.hpp"
 #include "support/catch.hpp"
 
@@ -200,4 +202,26 @@ TEST_CASE("an autoencoder's parameters are checked") {
   CHECK(field_of({.lr = std::numeric_limits<double>::quiet_NaN()}) == "lr");
   CHECK(field_of({.weight_decay = -1.0}) == "weight_decay");
   CHECK(field_of({.dropout_rate = 1.0}) == "dropout_rate");
+}
+
+TEST_CASE("a training of an autoencoder can be cancelled, also through a detector's training") {
+  static_assert(freshet::CancellableBackend<Autoencoder>);
+  std::stop_source stop;
+  const Matrix rows(20, 2);
+  CHECK_NOTHROW(Autoencoder{}.fit(rows, 1, stop.get_token()));
+  const freshet::Training<Autoencoder> training({}, {.n_features = 2}, rows, 1, nullptr);
+  CHECK_NOTHROW(training.run());
+  stop.request_stop();
+  training.cancel();
+  const auto code_of = [](const auto& train) {
+    try {
+      (void)train();
+    } catch (const freshet::FitError& error) {
+      return error.code();
+    }
+    return freshet::ErrorCode::not_ready;
+  };
+  CHECK(code_of([&] { return Autoencoder{}.fit(rows, 1, stop.get_token()); }) ==
+        freshet::ErrorCode::fit_cancelled);
+  CHECK(code_of([&] { return training.run(); }) == freshet::ErrorCode::fit_cancelled);
 }

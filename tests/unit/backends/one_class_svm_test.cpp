@@ -3,11 +3,13 @@
 #include <cmath>
 #include <cstddef>
 #include <limits>
+#include <stop_token>
 #include <string>
 #include <vector>
 
 #include "freshet/core/concepts.hpp"
 #include "freshet/core/error.hpp"
+#include "freshet/stream/training.hpp"
 #include "support/backend_data.hpp"
 #include "support/catch.hpp"
 
@@ -181,4 +183,27 @@ TEST_CASE("parameters of a one-class support vector machine are checked") {
   CHECK(field_of({.nu = 0.0}) == "nu");
   CHECK(field_of({.nu = 1.5}) == "nu");
   CHECK(field_of({.max_iter = 0}) == "max_iter");
+}
+
+TEST_CASE(
+    "a training of a support vector machine can be cancelled, also through a detector's training") {
+  static_assert(freshet::CancellableBackend<OneClassSvm>);
+  std::stop_source stop;
+  const Matrix rows(20, 2);
+  CHECK_NOTHROW(OneClassSvm{}.fit(rows, 1, stop.get_token()));
+  const freshet::Training<OneClassSvm> training({}, {.n_features = 2}, rows, 1, nullptr);
+  CHECK_NOTHROW(training.run());
+  stop.request_stop();
+  training.cancel();
+  const auto code_of = [](const auto& train) {
+    try {
+      (void)train();
+    } catch (const freshet::FitError& error) {
+      return error.code();
+    }
+    return freshet::ErrorCode::not_ready;
+  };
+  CHECK(code_of([&] { return OneClassSvm{}.fit(rows, 1, stop.get_token()); }) ==
+        freshet::ErrorCode::fit_cancelled);
+  CHECK(code_of([&] { return training.run(); }) == freshet::ErrorCode::fit_cancelled);
 }

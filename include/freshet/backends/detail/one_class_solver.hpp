@@ -7,10 +7,12 @@
 #include <limits>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <utility>
 #include <vector>
 
 #include "freshet/backends/detail/support_vectors.hpp"
+#include "freshet/core/cancellation.hpp"
 #include "freshet/core/matrix_view.hpp"
 
 /// @file
@@ -106,8 +108,10 @@ class OneClassSolver {
     }
   }
 
-  [[nodiscard]] OneClassSolution solve(double tolerance, std::size_t max_steps) && {
+  [[nodiscard]] OneClassSolution solve(double tolerance, std::size_t max_steps,
+                                       const std::stop_token& stop = {}) && {
     for (std::size_t step = 0; step < max_steps; ++step) {
+      require_not_cancelled(stop, "step", step + 1);
       const auto pair = select(tolerance);
       if (!pair) break;
       shift(pair->first, pair->second);
