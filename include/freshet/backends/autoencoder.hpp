@@ -18,6 +18,7 @@
 #include "freshet/core/error.hpp"
 #include "freshet/core/matrix_view.hpp"
 #include "freshet/core/random.hpp"
+#include "freshet/core/training_rows.hpp"
 #include "freshet/core/validate.hpp"
 #include "freshet/nn/adam.hpp"
 #include "freshet/nn/feed_forward.hpp"

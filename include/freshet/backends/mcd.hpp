@@ -15,6 +15,7 @@
 #include "freshet/core/concepts.hpp"
 #include "freshet/core/error.hpp"
 #include "freshet/core/matrix_view.hpp"
+#include "freshet/core/training_rows.hpp"
 #include "freshet/core/validate.hpp"
 
 /// @file
@@ -181,10 +182,7 @@ inline McdModel Mcd::fit(MatrixView rows, Seed seed) const {
     }
   }
   model.whitening_ = backendsdetail::Whitening(std::move(location), model.covariance_);
-  model.training_scores_.reserve(n_rows);
-  for (std::size_t i = 0; i < n_rows; ++i) {
-    model.training_scores_.push_back(model.score(rows.row(i)));
-  }
+  model.training_scores_ = scores_of(model, rows);
   return model;
 }
 

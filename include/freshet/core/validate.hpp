@@ -54,14 +54,6 @@ struct RowFault {
   return true;
 }
 
-/// Throws FitError unless there is a row to train on.
-inline void require_training_rows(MatrixView rows) {
-  if (rows.empty()) {
-    throw FitError(ErrorCode::fit_failed, "there are no rows to train on", "rows",
-                   "at least one row");
-  }
-}
-
 /// Checks one row of a batch. O(columns), no allocation.
 /// @return nothing when the row has `n_columns` acceptable values, else the first fault.
 [[nodiscard]] inline std::optional<RowFault> find_fault(RowView row, std::size_t n_columns,

@@ -134,6 +134,18 @@ TEST_CASE("training ends, whatever the rows, and scores are finite") {
   CHECK(std::isfinite(score(OneClassSvm{.nu = 1.0}.fit(Matrix(9, 2)), {1.0, 1.0})));
 }
 
+TEST_CASE("a tolerance finer than rounding ends the training where rounding begins") {
+  RandomGenerator random(8);
+  for (const auto kernel : all_kernels) {
+    const Matrix rows = random_rows(Kind::normal, 60, 3, random);
+    const auto after = [&](std::size_t n_steps) {
+      return OneClassSvm{.kernel = kernel, .tol = 1e-300, .max_iter = n_steps}.fit(rows);
+    };
+    CHECK(after(20'000) == after(20'001));
+    CHECK(after(20'000) == after(30'000));
+  }
+}
+
 TEST_CASE("the factor is a number or chosen for the rows") {
   RandomGenerator random(6);
   const Matrix rows = random_rows(Kind::normal, 100, 4, random);

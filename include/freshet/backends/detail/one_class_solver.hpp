@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <numeric>
 #include <optional>
 #include <span>
 #include <stop_token>
@@ -93,7 +94,9 @@ struct OneClassSolution {
 /// Minimizes ½ Σ_ij a_i a_j k(x_i, x_j) with 0 ≤ a_i ≤ 1 and Σ a_i = nu · rows, by sequential
 /// minimal optimization: two coefficients at a time, chosen by second-order information (Fan, Chen
 /// and Lin, "Working Set Selection Using Second Order Information", JMLR 6, 2005).
-/// @param tolerance  by how much the optimality conditions may be violated at the end
+/// @param tolerance  by how much the optimality conditions may be violated at the end; what
+/// rounding
+///                   alone makes of them is always allowed
 /// @param max_steps  after which the coefficients are taken as they are
 class OneClassSolver {
  public:
@@ -110,6 +113,13 @@ class OneClassSolver {
 
   [[nodiscard]] OneClassSolution solve(double tolerance, std::size_t max_steps,
                                        const std::stop_token& stop = {}) && {
+    // What rounding makes of sums of kernels, which no step lessens.
+    double largest_kernel = 0.0;
+    for (const double kernel : diagonal_)
+      largest_kernel = std::max(largest_kernel, std::abs(kernel));
+    const double rounding = std::numeric_limits<double>::epsilon() * largest_kernel *
+                            std::accumulate(a_.begin(), a_.end(), 0.0);
+    tolerance = std::max(tolerance, rounding);
     for (std::size_t step = 0; step < max_steps; ++step) {
       require_not_cancelled(stop, "step", step + 1);
       const auto pair = select(tolerance);
