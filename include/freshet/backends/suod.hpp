@@ -40,10 +40,7 @@ class SuodModel {
 
   /// The raw score of a row of `n_features()` values: the mean, or the largest, of the methods'
   /// scores in standard deviations from their means over the training rows. No allocation.
-  [[nodiscard]] double score(RowView row) const noexcept {
-    return combined(
-        [row](const auto& model, std::size_t /*index*/) noexcept { return model.score(row); });
-  }
+  [[nodiscard]] double score(RowView row) const noexcept { return combined(standardized(row)); }
 
   /// Each column's share of the score: that of each method's score in its units, of which the mean
   /// is taken off in equal parts; of the method that decides, if that is the largest.
@@ -91,13 +88,23 @@ class SuodModel {
   static constexpr double least_deviation = 1e-30;
   static constexpr double largest_moment = 1e200;
 
-  // `raw(model, index)` is the score of one method.
+  using Scores = std::array<double, n_models>;
+
+  // `raw(model)` is the score of one method.
   template <class Raw>
-  [[nodiscard]] double combined(const Raw& raw) const noexcept {
-    std::array<double, n_models> scores{};
+  [[nodiscard]] Scores standardized(const Raw& raw) const noexcept {
+    Scores scores{};
     each([&](const auto& model, std::size_t i) {
-      scores[i] = (raw(model, i) - means_[i]) / deviations_[i];
+      scores[i] = (raw(model) - means_[i]) / deviations_[i];
     });
+    return scores;
+  }
+
+  [[nodiscard]] Scores standardized(RowView row) const noexcept {
+    return standardized([row](const auto& model) { return model.score(row); });
+  }
+
+  [[nodiscard]] double combined(const Scores& scores) const noexcept {
     if (combination_ == Combination::maximization) return *std::ranges::max_element(scores);
     double sum = 0.0;
     for (const double score : scores) sum += score;
@@ -165,11 +172,11 @@ inline void SuodModel::explain(RowView row, std::span<double> contributions) con
   // other.
   const auto n_columns = static_cast<double>(contributions.size());
   if (combination_ == Combination::maximization) {
-    const double largest = score(row);
-    bool is_done = false;
+    const Scores scores = standardized(row);
+    const auto largest =
+        static_cast<std::size_t>(std::ranges::max_element(scores) - scores.begin());
     each([&](const auto& model, std::size_t i) {
-      if (is_done || (model.score(row) - means_[i]) / deviations_[i] < largest) return;
-      is_done = true;
+      if (i != largest) return;
       model.explain(row, contributions);
       for (double& one : contributions) one = (one - means_[i] / n_columns) / deviations_[i];
     });
@@ -220,10 +227,8 @@ inline SuodModel Suod::fit(MatrixView rows, Seed seed) const {
   });
   model.training_scores_.reserve(rows.n_rows());
   for (std::size_t row = 0; row < rows.n_rows(); ++row) {
-    model.training_scores_.push_back(
-        model.combined([row](const auto& one, std::size_t /*index*/) noexcept {
-          return one.training_scores()[row];
-        }));
+    model.training_scores_.push_back(model.combined(model.standardized(
+        [row](const auto& one) noexcept { return one.training_scores()[row]; })));
   }
   return model;
 }

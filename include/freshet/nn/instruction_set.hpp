@@ -4,7 +4,7 @@
 #include <string_view>
 
 /// @file
-/// Which of the processor's instructions the LSTM uses: decided when a program runs, so that one
+/// Which of the processor's instructions kernels use: decided when a program runs, so that one
 /// compiled for any x86-64 is as fast as the machine it runs on.
 
 namespace freshet::nn {

@@ -1,9 +1,16 @@
 #include "freshet/backends/suod.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <limits>
+#include <numeric>
 #include <vector>
 
+#include "freshet/backends/copod.hpp"
+#include "freshet/backends/hbos.hpp"
+#include "freshet/backends/isolation_forest.hpp"
+#include "freshet/backends/local_outlier_factor.hpp"
 #include "freshet/core/concepts.hpp"
 #include "freshet/core/error.hpp"
 #include "support/backend_data.hpp"
@@ -20,18 +27,58 @@ using freshet::test::random_rows;
 static_assert(freshet::Backend<Suod>);
 static_assert(freshet::ExplainableModel<SuodModel> && freshet::KeepsTrainingScores<SuodModel>);
 
-TEST_CASE("the scores of the group's training rows have the mean 0, or are the largest") {
+namespace {
+
+// Of each of the group's methods by itself: the scores of the training rows, then that of `row`.
+std::vector<std::vector<double>> scores_of_methods(const Matrix& rows, freshet::Seed seed,
+                                                   freshet::RowView row) {
+  RandomGenerator random(seed);
+  std::vector<std::vector<double>> scores;
+  const auto add = [&](const auto& model) {
+    scores.emplace_back();
+    for (const double one : model.training_scores()) scores.back().push_back(one);
+    scores.back().push_back(model.score(row));
+  };
+  add(freshet::LocalOutlierFactor{.n_neighbors = 15}.fit(rows));
+  add(freshet::LocalOutlierFactor{.n_neighbors = 20}.fit(rows));
+  add(freshet::Hbos{.n_bins = 10}.fit(rows));
+  add(freshet::Hbos{.n_bins = 20}.fit(rows));
+  add(freshet::Copod{}.fit(rows));
+  for (const std::size_t n_trees : {50U, 100U, 150U}) {
+    add(freshet::IsolationForest{.n_estimators = n_trees}.fit(rows, random()));
+  }
+  return scores;
+}
+
+}  // namespace
+
+TEST_CASE("scores are the mean, or the largest, of its methods' in standard deviations") {
   RandomGenerator random(1);
   const Matrix rows = random_rows(freshet::test::Kind::normal, 200, 4, random);
+  const std::vector row{3.0, -1.0, 0.5, 2.0};
   const auto average = Suod{}.fit(rows, 3);
   const auto largest = Suod{.combination = Combination::maximization}.fit(rows, 3);
-  double sum = 0.0;
-  for (std::size_t i = 0; i < rows.n_rows(); ++i) {
-    sum += average.training_scores()[i];
-    CHECK(largest.training_scores()[i] >= average.training_scores()[i]);
+  const auto methods = scores_of_methods(rows, 3, row);
+  for (std::size_t i = 0; i <= rows.n_rows(); ++i) {
+    double sum = 0.0;
+    double most = -std::numeric_limits<double>::infinity();
+    for (const std::vector<double>& scores : methods) {
+      const auto n = static_cast<double>(rows.n_rows());
+      const double mean = std::accumulate(scores.begin(), scores.end() - 1, 0.0) / n;
+      double variance = 0.0;
+      for (std::size_t k = 0; k < rows.n_rows(); ++k) {
+        variance += (scores[k] - mean) * (scores[k] - mean) / n;
+      }
+      const double standardized = (scores[i] - mean) / std::sqrt(variance);
+      sum += standardized;
+      most = std::max(most, standardized);
+    }
+    const bool is_new = i == rows.n_rows();
+    const double found = is_new ? average.score(row) : average.training_scores()[i];
+    const double found_most = is_new ? largest.score(row) : largest.training_scores()[i];
+    CHECK(found == Approx(sum / 8.0).epsilon(1e-9).margin(1e-9));
+    CHECK(found_most == Approx(most).epsilon(1e-9).margin(1e-9));
   }
-  CHECK(sum == Approx(0.0).margin(1e-9));
-  CHECK(average.score(std::vector{9.0, -9.0, 9.0, -9.0}) > average.training_scores()[0] + 1.0);
 }
 
 TEST_CASE("the group's contributions sum to the score and point to the column") {
