@@ -389,19 +389,24 @@ def idle_threads() -> int:
 
 
 def test_a_training_only_while_the_processor_is_idle(tmp_path: Path) -> None:
-    training = training_of(due())
-    assert training.run(only_when_idle=True).to_bytes() == training.run().to_bytes()
+    detectors = [due(), due()]
+    for detector, only_when_idle in zip(detectors, [True, False], strict=True):
+        model = training_of(detector).run(only_when_idle=only_when_idle)
+        assert detector.publish(model)
+    assert same(*(detector.process_many(X[35:60]) for detector in detectors))
 
     path = small_bundle(tmp_path / "endless", epochs=100_000, patience=100_000, hidden_size=4)
-    detector = StreamingDetector(model=TrainedModel.from_bundle(path), **SETTINGS)
-    detector.process_many(X[:20])
-    training = training_of(detector)
+    pool = DetectorPool()
+    pool.add("s", SETTINGS, TrainedModel.from_bundle(path))
+    pool.process_many("s", X[:20])
+    endless = pool.training("s")
+    assert endless is not None
     before = idle_threads()
     with ThreadPoolExecutor(1) as threads:
-        running = threads.submit(outcome, lambda: training.run(only_when_idle=True))
+        running = threads.submit(outcome, lambda: endless.run(only_when_idle=True))
         while idle_threads() == before:
             assert not running.done()
-        training.cancel()
+        endless.cancel()
         assert running.result()[:2] == (freshet.FitError, "fit_cancelled")
     assert os.sched_getscheduler(0) != os.SCHED_IDLE
 

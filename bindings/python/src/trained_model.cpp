@@ -154,12 +154,18 @@ Handed out by a detector with ``retrain="hosted"``. It has a copy of all it need
 any thread, more than once, whatever has become of the detector meanwhile.)doc");
   type.attr("__module__") = "freshet";
   type.def_property_readonly("version", &AnyTraining::version, "The version of what it yields.")
-      .def("run", &run_apart, py::call_guard<py::gil_scoped_release>(), R"doc(run(self)
+      .def("run", &run_apart, py::kw_only(), "only_when_idle"_a = false,
+           py::call_guard<py::gil_scoped_release>(), R"doc(run(self, *, only_when_idle=False)
 --
 
 Train, in this call; other Python threads go on.
 
-The work is done by a thread of its own with the priority of the caller's.
+Parameters
+----------
+only_when_idle : bool, default False
+    The work is done by a thread of its own with the priority of the caller's. On Linux, if this is
+    true, by one that runs while a processor has nothing else to do (``SCHED_IDLE``): it takes longer
+    on a busy machine, and hardly delays what else runs there.
 
 Returns
 -------
