@@ -207,12 +207,13 @@ def test_many_models_are_all_drawn_and_some_named():
     shown = points(np.full(n, 0.1), model_versions=1 + np.arange(n) // 10)
     figure = stream_chart(shown, ("x",), "row", LIGHT)
     bands = [trace for trace in named(figure, "model") if trace.mode == "lines"]
-    corners = sum(sum(x is not None for x in trace.x) for trace in bands)
+    corners = sum(np.isfinite(trace.x).sum() for trace in bands)
     assert corners == 4 * 1000
     (texts,) = [trace for trace in named(figure, "model") if trace.mode == "text"]
     assert 10 <= sum(bool(text) for text in texts.text) <= 25
+    assert 200 <= len(texts.x) <= 225  # and the others' signs for the pointer
     (swaps,) = named(figure, "model swap")
-    assert 200 <= len(swaps.x) <= 300
+    assert 150 <= len(swaps.x) <= 200
 
 
 def test_a_chart_of_very_many_points_is_small_and_has_its_spikes():
@@ -226,7 +227,7 @@ def test_a_chart_of_very_many_points_is_small_and_has_its_spikes():
     figure = stream_chart(shown, ("x",), "time", LIGHT)
     assert len(figure.to_json()) < 1_000_000
     line, marks = (
-        set(((np.asarray(trace.x, "datetime64[us]") - NEW_YEAR) // SECOND).tolist())
+        set(((np.asarray(trace.x, "datetime64[ms]") - NEW_YEAR) // SECOND).tolist())
         for trace in figure.data[:2]
     )
     assert 777 in line

@@ -66,7 +66,8 @@ def stream_chart(
     plotly.graph_objects.Figure
         What can be clicked, anomalies and model swaps, has the row's id as its ``customdata``.
     """
-    x = points.along(axis)
+    places = points.along(axis)
+    x = lanes.as_numbers(places)
     figure = go.Figure()
     pixels = [_SERIES_PIXELS if len(columns) < 3 else 120] * len(columns)
     domains = _stack(figure, [*pixels, *_LANE_PIXELS.values()])
@@ -91,7 +92,7 @@ def stream_chart(
     lanes.shade_cold_start(
         figure, x, points, colours, [f"y{i + 1 if i else ''}" for i in range(n + 1)]
     )
-    _finish(figure, colours, x, n + 2)
+    _finish(figure, colours, x, n + 2, is_time=np.issubdtype(places.dtype, np.datetime64))
     return figure
 
 
@@ -221,7 +222,9 @@ def _stack(figure: go.Figure, pixels: Sequence[int]) -> list[list[float]]:
     return domains
 
 
-def _finish(figure: go.Figure, colours: Palette, x: npt.NDArray[Any], last_row: int) -> None:
+def _finish(
+    figure: go.Figure, colours: Palette, x: npt.NDArray[Any], last_row: int, *, is_time: bool
+) -> None:
     figure.update_layout(
         _layout(colours),
         hovermode="closest",
@@ -234,8 +237,8 @@ def _finish(figure: go.Figure, colours: Palette, x: npt.NDArray[Any], last_row: 
             "itemsizing": "constant",
         },
     )  # fmt: skip
-    is_time = np.issubdtype(x.dtype, np.datetime64)
     figure.update_xaxes(
+        type="date" if is_time else "linear",
         anchor=f"y{last_row + 1}", gridcolor=colours.grid, zeroline=False,
         title=None if is_time else {"text": "row", "standoff": 4},
         tickformat=None if is_time else ",d", ticks="outside", ticklen=5, tickcolor=colours.grid,
@@ -243,10 +246,10 @@ def _finish(figure: go.Figure, colours: Palette, x: npt.NDArray[Any], last_row: 
     )  # fmt: skip
 
 
-def _margins(x: npt.NDArray[Any]) -> list[Any]:
+def _margins(x: npt.NDArray[Any]) -> list[float]:
     """Return a range that is a little wider than the data."""
     low, high = x[0], x[-1]
-    room = max((high - low) // 100, (high - low) // 100 + (high == low))
+    room = 0.01 * (high - low) or 1.0
     return [low - room, high + room]
 
 

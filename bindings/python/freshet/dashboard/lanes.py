@@ -17,14 +17,22 @@ if TYPE_CHECKING:
     from freshet.dashboard.palette import Palette
     from freshet.dashboard.points import Points, Rate, Span
 
-__all__ = ["draw_models", "draw_rate", "draw_threshold", "shade_cold_start"]
+__all__ = ["as_numbers", "draw_models", "draw_rate", "draw_threshold", "shade_cold_start"]
 
 #: Versions that have room for their names.
 _MOST_NAMES: Final = 24
 #: Cold starts that are named; the rest is shaded only.
 _MOST_COLD_NAMES: Final = 6
 _MOST_SWAP_LINES: Final = 60
-_MOST_SWAP_MARKS: Final = 300
+#: Signs that a lane without height has room for, one beside the other.
+_MOST_SIGNS: Final = 200
+
+
+def as_numbers(places: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return times and durations in milliseconds, which a browser need not read as text."""
+    if places.dtype.kind not in "mM":
+        return places
+    return places.astype(f"{places.dtype.kind}8[us]").astype(np.int64) / 1e3
 
 
 def draw_threshold(
@@ -78,23 +86,25 @@ def draw_models(
             x=0.5, xref="x domain", y=0.5, yref=y_axis, text="no model yet", showarrow=False
         )
         return
-    middles = [x[one.begin + (one.end - one.begin) // 2] for one in spans]
+    names = _names(x, spans)
+    every = -(-len(spans) // _MOST_SIGNS)
+    told = [i for i, name in enumerate(names) if name or i % every == 0]
+    texts = [f"version {one.version}: {one.end - one.begin:,} rows" for one in spans]
     figure.add_trace(
         go.Scatter(
-            x=middles, y=[0.5] * len(spans), yaxis=y_axis, mode="text", name="model",
-            text=_names(x, spans), textfont={"color": colours.version_text, "size": 12},
-            hovertext=[
-                f"version {one.version}: {one.end - one.begin:,} rows" for one in spans
-            ],
+            x=np.array([x[spans[i].begin + (spans[i].end - spans[i].begin) // 2] for i in told]),
+            y=np.full(len(told), 0.5), yaxis=y_axis, mode="text", name="model",
+            text=[names[i] for i in told], hovertext=[texts[i] for i in told],
+            textfont={"color": colours.version_text, "size": 12},
             hoverinfo="text", showlegend=False, cliponaxis=True,
         )
     )  # fmt: skip
     swaps = points.swaps()
     # Where two would touch there is a row of triangles anyhow; the bands have every one.
-    marked = swaps[:: -(-len(swaps) // _MOST_SWAP_MARKS) or 1]
+    marked = swaps[:: -(-len(swaps) // _MOST_SIGNS) or 1]
     figure.add_trace(
         go.Scatter(
-            x=[x[i] for i in marked], y=[1.0] * len(marked), yaxis=y_axis, mode="markers",
+            x=x[marked], y=np.ones(len(marked)), yaxis=y_axis, mode="markers",
             name="model swap", marker={
                 "symbol": "triangle-down", "size": 9 if len(swaps) <= _MOST_SWAP_LINES else 4,
                 "color": colours.text,
@@ -112,26 +122,26 @@ def draw_models(
             )  # fmt: skip
 
 
-def _rectangles(x: npt.NDArray[Any], spans: Sequence[Span]) -> tuple[list[Any], list[Any]]:
-    across: list[Any] = []
-    up: list[Any] = []
-    for one in spans:
-        left, right = x[one.begin], x[min(one.end, len(x) - 1)]
-        across += [left, left, right, right, None]
-        up += [0, 1, 1, 0, None]
-    return across, up
+def _rectangles(
+    x: npt.NDArray[Any], spans: Sequence[Span]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    left = x[np.array([one.begin for one in spans], np.int64)]
+    right = x[np.minimum(np.array([one.end for one in spans], np.int64), len(x) - 1)]
+    gap = np.full(len(spans), np.nan)
+    across = np.column_stack([left, left, right, right, gap]).ravel()
+    return across, np.tile([0.0, 1.0, 1.0, 0.0, np.nan], len(spans))
 
 
 def _names(x: npt.NDArray[Any], spans: Sequence[Span]) -> list[str]:
     """Return the names of bands that are wide enough, and not too many."""
-    whole = float((x[-1] - x[0]).astype(np.int64)) or 1.0
+    whole = float(x[-1] - x[0]) or 1.0
     names = []
     free_from = -1.0
     for one in spans:
         left = x[one.begin]
         right = x[min(one.end, len(x) - 1)]
-        begin = float((left - x[0]).astype(np.int64)) / whole
-        width = float((right - left).astype(np.int64)) / whole
+        begin = float(left - x[0]) / whole
+        width = float(right - left) / whole
         middle = begin + width / 2
         fits = middle - free_from >= 1 / _MOST_NAMES
         names.append(f"v{one.version}" if fits else "")
@@ -145,12 +155,10 @@ def draw_rate(
 ) -> None:
     """Draw the share of anomalies in equal parts of the axis, and over all of it."""
     y_axis = f"y{row + 1}"
-    widths = rates.widths
-    if np.issubdtype(np.asarray(widths).dtype, np.timedelta64):
-        widths = widths / np.timedelta64(1, "ms")
     figure.add_trace(
         go.Bar(
-            x=rates.begins, y=rates.shares, width=widths, offset=0, yaxis=y_axis,
+            x=as_numbers(rates.begins), y=rates.shares, width=as_numbers(rates.widths), offset=0,
+            yaxis=y_axis,
             name="anomaly rate", showlegend=False,
             marker={"color": colours.anomaly, "line": {"width": 0.5, "color": colours.background}},
             text=[f"{n:,}" for n in rates.n_scored], textposition="none",
