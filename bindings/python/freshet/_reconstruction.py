@@ -128,12 +128,7 @@ class ReconstructingEstimator(Estimator):
 
     def predict_proba(self, X: Any, method: Literal["linear", "unify"] = "linear") -> Floats:
         """As `Estimator.predict_proba`; needs training scores, see `calibrate`."""
-        if not len(getattr(self, "decision_scores_", [])):
-            raise NotReadyError(
-                "there are no training scores: call fit or calibrate first",
-                id="not_ready",
-                expected="a call of fit or calibrate",
-            )
+        self._require_training_scores()
         return super().predict_proba(X, method)
 
     def calibrate(self: _R, X: Any) -> _R:
@@ -171,10 +166,7 @@ class ReconstructingEstimator(Estimator):
                 field="percentile",
                 expected="from 0 to 100",
             )
-        if not len(getattr(self, "decision_scores_", [])):
-            raise NotReadyError(
-                "there are no training scores: call fit or calibrate first", id="not_ready"
-            )
+        self._require_training_scores()
         self._set_threshold(float(np.percentile(self.decision_scores_, percentile)), percentile)
         return self
 
@@ -206,6 +198,14 @@ class ReconstructingEstimator(Estimator):
         return super().predict(X)
 
     # ---- mechanics ----
+
+    def _require_training_scores(self) -> None:
+        if not len(getattr(self, "decision_scores_", [])):
+            raise NotReadyError(
+                "there are no training scores: call fit or calibrate first",
+                id="not_ready",
+                expected="a call of fit or calibrate",
+            )
 
     def _set_threshold(self, threshold: float, percentile: float | None) -> None:
         self.threshold_ = float(threshold)
