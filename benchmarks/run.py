@@ -196,6 +196,15 @@ def figures() -> list[Figure]:
         )
     for name in BACKENDS:
         add(f"score/{name} of 80 columns", "ns", functools.partial(score, backend=name, width=80))
+    for name in ("knn", "local_outlier_factor"):
+        add(
+            f"score/{name}, drifting rows",
+            "ns",
+            lambda m, name=name: m.micro_ns[f"score_drifting<freshet::{BACKENDS[name]}>/5"],
+            note=lambda m, name=name: "80 columns {:,.0f} ns".format(
+                m.micro_ns[f"score_drifting<freshet::{BACKENDS[name]}>/80"]
+            ),
+        )
     for name in BACKENDS:
         add(
             f"fit/{name}",
