@@ -192,6 +192,41 @@ class TestManagement:
 
         asking(app(tmp_path), question)
 
+    @pytest.mark.parametrize("is_named", [True, False])
+    def test_a_schema_is_the_streams_own(self, tmp_path: Path, is_named: bool) -> None:
+        """Requests may leave it out, whatever their cells look like."""
+        pairs: list[Any] = [[float(i), ("GET", "PUT", 7, True)[i % 4]] for i in range(24)]
+        rows: list[Any] = [dict(zip("ab", pair, strict=True)) for pair in pairs]
+        rows = rows if is_named else pairs
+        name = "b" if is_named else "f1"
+        schema = {"schema": {name: "onehot"}, "retrain_interval": 1000}
+
+        async def question(client: Any) -> None:
+            await client.post(PATH, json=body(rows, model="whole", **schema))
+            expected = (await client.post(PATH, json=body(rows, model="whole", **schema))).json()
+            await client.post(PATH, json=body(rows, model="again", **schema))
+            found = []
+            for row in rows:
+                answer = await client.post(PATH, json={"model": "again", "data": [row]})
+                assert answer.status_code == 200, answer.text
+                found += answer.json()["results"]
+            assert [one["raw_score"] for one in found] == [
+                one["raw_score"] for one in expected["results"]
+            ]
+
+        asking(app(tmp_path), question)
+
+    def test_rows_of_a_stream_with_a_schema_are_refused(self, tmp_path: Path) -> None:
+        async def question(client: Any) -> None:
+            await client.post(PATH, json=body({"a": 1, "b": "GET"}, schema={"b": "label"}))
+            answer = await client.post(PATH, json=body([{"a": 1, "b": "PUT"}, {"a": "x", "b": 1}]))
+            assert answer.status_code == 422
+            where = {"row": 1, "column": 0, "field": "a", "expected": "a finite number"}
+            assert where.items() <= answer.json().items()
+            assert (await info(client))["total_processed"] == 1
+
+        asking(app(tmp_path), question)
+
 
 class TestRefusals:
     @pytest.mark.parametrize(

@@ -185,6 +185,7 @@ class Engine:
         values: npt.NDArray[np.float64] | list[Any],
         columns: Sequence[str] | None,
         render: Callable[[Answer], Any],
+        cells: list[Any] | None = None,
         timestamps: npt.NDArray[np.float64] | None = None,
         bundle: Bundle | None = None,
     ) -> Any:
@@ -208,6 +209,7 @@ class Engine:
                 timestamps=timestamps,
                 received_at=round(time.time(), 6),
                 render=render,
+                cells=cells,
                 bundle=bundle,
             )
         )

@@ -144,6 +144,9 @@ class Scoring(Operation):
         Those of them that must be the stream's if there is one.
     values, columns, timestamps, received_at
         See `Rows`.
+    cells : list of rows, optional
+        The rows as they came, for a stream whose schema makes categories of what are numbers to
+        others; `values` if not given.
     render : callable
         Makes of the `Answer` what the future gets; called off the event loop.
     bundle : Bundle, optional
@@ -164,11 +167,13 @@ class Scoring(Operation):
         timestamps: npt.NDArray[np.float64] | None,
         received_at: float,
         render: Callable[[Answer], Any],
+        cells: list[Any] | None = None,
         bundle: Bundle | None = None,
     ) -> None:
         super().__init__(stream_id, future)
         self.settings = settings
         self._given = given
+        self._cells = cells
         self._rows = Rows(values, columns, timestamps, received_at)
         self._render = render
         self._bundle = bundle
@@ -177,6 +182,8 @@ class Scoring(Operation):
     def prepare(self, stream: Stream, detectors: Detectors) -> list[Event]:
         """Check the settings and the rows."""
         rows = self._rows
+        if self._cells is not None and stream.settings.get("schema"):
+            rows = dataclasses.replace(rows, values=self._cells, columns=None)
         if (
             rows.columns is None
             and stream.columns is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
@@ -9,6 +10,7 @@ from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from freshet._core import read_rows, records_json
+from freshet.errors import DataError
 from freshet.server.bodies import json_response, read_json
 from freshet.server.limits import require_size
 from freshet.server.openapi import operation
@@ -67,7 +69,9 @@ async def stream(request: Request) -> Response:
     columns = None
     values: Any = rows
     if not body.encodings:
-        values, columns = read_rows(rows)
+        # What is no number may be a category: whether the stream has a schema, the engine knows.
+        with contextlib.suppress(DataError):
+            values, columns = read_rows(rows)
     settings, given = _detector_settings(body)
     engine: Engine = request.app.state.engine
     response: Response = await engine.score(
@@ -76,6 +80,7 @@ async def stream(request: Request) -> Response:
         given=given,
         values=values,
         columns=columns,
+        cells=rows,
         render=_render,
     )
     return response
