@@ -7,6 +7,7 @@ import threading
 import httpx
 import uvicorn
 from freshet.server import ServerSettings, create_app
+from freshet.server.protocol import Protocol
 
 
 def settings(directory, **given):
@@ -41,7 +42,9 @@ def listening(app_or_settings, **options):
     app = app_or_settings
     if isinstance(app, ServerSettings):
         app = create_app(app)
-    options = {"host": "127.0.0.1", "port": 0, "log_config": None, "access_log": False} | options
+    # As `freshet serve` has it.
+    quiet = {"log_config": None, "access_log": False}
+    options = {"host": "127.0.0.1", "port": 0, "http": Protocol} | quiet | options
     server = uvicorn.Server(uvicorn.Config(app, **options))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

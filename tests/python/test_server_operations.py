@@ -18,7 +18,6 @@ from cli_testing import run_program
 from freshet.server import create_app, running
 from freshet.server.keys import KeyFile
 from freshet.server.metrics import Metrics
-from freshet.server.protocol import Protocol
 from prometheus_client.parser import text_string_to_metric_families
 from server_testing import asking, listening, settings
 
@@ -326,7 +325,7 @@ def test_only_a_trusted_proxy_says_who_the_client_is(tmp_path, trusted):
 )
 def test_a_head_without_an_end_is_refused(tmp_path, head):
     app = create_app(settings(tmp_path))
-    with listening(app, http=Protocol) as url:
+    with listening(app) as url:
         parts = urlsplit(url)
         with socket.create_connection((parts.hostname, parts.port), timeout=60) as connection:
             with contextlib.suppress(ConnectionError):

@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 from freshet._core import record_dtype, records_json
 from freshet.server import create_app
-from freshet.server.protocol import Protocol
 from freshet_testing import stream
 from hypothesis import given
 from hypothesis import strategies as st
@@ -422,7 +421,7 @@ def test_verdicts_are_written_as_json_has_them(bits):
 
 def test_who_asks_whether_to_send_a_body_is_told_before_the_answer(tmp_path: Path) -> None:
     text = b'{"model": "pump", "data": {"a": 1.0}}'
-    with listening(app(tmp_path), http=Protocol) as url:
+    with listening(app(tmp_path)) as url:
         parts = urlsplit(url)
         with socket.create_connection((parts.hostname, parts.port), timeout=60) as connection:
             head = (

@@ -42,7 +42,9 @@ class Protocol(HttpToolsProtocol):
         """End the head."""
         self._is_in_head = False
         super().on_headers_complete()
-        if self.cycle is not None and self.cycle.transport is self.transport:
+        if self.cycle is None or self.scope["method"] == "HEAD":
+            return  # Nothing would ever follow the head.
+        if self.cycle.transport is self.transport:
             self.cycle.transport = _Joined(self.transport)  # type: ignore[assignment]
 
     def data_received(self, data: bytes) -> None:
