@@ -321,6 +321,27 @@ def test_what_is_wrong_in_a_body_is_told_with_the_field_and_what_was_expected(ap
     }
 
 
+def test_what_was_expected_is_told_without_the_words_for_types(app):
+    class Listed(BaseModel):
+        name: str = Field(pattern="^[a-z]+$")
+        short: str = Field(min_length=1)
+        parts: list[int] = Field(min_length=1, max_length=2)
+
+    @app.post("/listed", **operation("write", body=Listed))
+    async def listed(request: Request) -> Response:
+        return json_response((await read_json(request, Listed)).model_dump())
+
+    content = {"name": "A", "short": "", "parts": []}
+    found = document(ask(app, "POST", "/listed", json=content))
+    assert {one["field"]: one["detail"] for one in found["errors"]} == {
+        "name": "expected a text that matches '^[a-z]+$', not \"A\"",
+        "short": 'expected at least 1 character, not ""',
+        "parts": "expected at least 1 item, not a list of 0",
+    }
+    found = document(ask(app, "POST", "/listed", json=content | {"parts": [1, 2, 3]}))
+    assert found["errors"][2]["expected"] == "at most 2 items"
+
+
 def test_what_was_sent_comes_back_in_short(app):
     found = document(post(app, json.dumps({"name": "x" * 100_000, "data": {"a": 1}})))
     assert len(found["detail"]) < 200

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import json
 import os
-import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -14,6 +13,7 @@ from pydantic import ValidationError
 
 from freshet._secrets import without_secrets
 from freshet.errors import ConfigurationError
+from freshet.server.expectations import expected_of
 from freshet.server.settings import ENVIRONMENT_PREFIX, ServerSettings
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def _problem(source: str, name: str, found: dict[str, Any]) -> ConfigurationErro
             expected=expected,
         )
     is_type = found["type"].endswith(("_type", "_parsing"))
-    expected = re.sub(r"^(Input should be |Value error, (expected )?)", "", found["msg"])
+    expected = expected_of(found["msg"])
     value = found["input"]
     shown = repr(without_secrets(value) if isinstance(value, str) else value)
     return ConfigurationError(

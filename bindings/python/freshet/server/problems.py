@@ -20,6 +20,7 @@ from freshet.errors import (
     NotReadyError,
     UnknownStreamError,
 )
+from freshet.server.expectations import expected_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -220,9 +221,9 @@ def _field_error(found: ErrorDetails, skip: int) -> dict[str, str]:
     elif kind == "extra_forbidden":
         detail, expected = "there is no such field", "no such field"
     else:
-        expected = message.removeprefix("Input should be ").removeprefix("Value error, ")
-        detail = f"expected {expected.removeprefix('expected ')}, not {_shown(found['input'])}"
-    return {"field": field, "detail": detail, "expected": expected.removeprefix("expected ")}
+        expected = expected_of(message)
+        detail = f"expected {expected}, not {_shown(found['input'])}"
+    return {"field": field, "detail": detail, "expected": expected}
 
 
 def _shown(value: object) -> str:
@@ -233,4 +234,4 @@ def _shown(value: object) -> str:
         # Not by orjson, which has no integers beyond 64 bits.
         text = json.dumps(value, ensure_ascii=False)
         return text if len(text) <= 60 else f"{text[:60]}…"
-    return "an object" if isinstance(value, dict) else "a list"
+    return f"a list of {len(value)}" if isinstance(value, list) else "an object"
