@@ -178,6 +178,31 @@ def test_a_key_is_for_the_streams_of_its_prefixes(only_operations, tmp_path, fil
         assert ask(app, "GET", f"/streams/{name}", headers={"X-API-Key": everything}).json()
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "body", "field"),
+    [
+        ("POST", "/v1/ml/anomaly/stream", {"model": "fan-1", "data": {"a": 1}}, "model"),
+        ("GET", "/v1/ml/anomaly/stream/fan-1", None, "model"),
+        ("POST", "/v1/ml/anomaly/fit", {"model": "fan-1", "data": [[1]]}, "model"),
+        ("POST", "/v1/ml/anomaly/score", {"model": "fan-1", "data": [[1]]}, "model"),
+        ("DELETE", "/v1/ml/anomaly/models/fan-1.ecod.model", None, "filename"),
+        ("POST", "/v1/ml/polars/buffers", {"buffer_id": "fan-1"}, "buffer_id"),
+        ("GET", "/v1/ml/polars/buffers/fan-1/data", None, "buffer_id"),
+        ("POST", "/predict_point", {"stream_id": "fan-1", "value": 1}, "stream_id"),
+        ("GET", "/v1/ml/anomaly/predictions?stream_id=fan-1", None, "stream_id"),
+    ],
+)
+def test_a_name_that_is_not_for_a_key_is_told_as_the_request_has_it(
+    tmp_path, file, method, path, body, field
+):
+    _, pumps = file.create("pumps", ["read", "write", "admin"], ["pump-"])
+    app = create_app(settings(tmp_path, auth="required"))
+    response = ask(app, method, path, json=body, headers={"X-API-Key": pumps})
+    assert problem(response) == (403, "stream_forbidden")
+    assert response.json()["field"] == field
+    assert response.json()["expected"] == "a name that begins with a prefix of the key"
+
+
 def test_no_stream_is_open_to_a_request_that_nobody_looked_at():
     request = Request({"type": "http", "headers": []})
     assert not may_use_stream(request, "pump-1")
@@ -225,6 +250,7 @@ def test_too_many_requests_are_told_when_to_come_again(only_operations, tmp_path
         *(401, 401, 429),
     ]
     assert responses[2].json()["id"] == "rate_limited"
+    assert responses[2].json()["expected"] == "at most 0.01 requests per second, 2 at once"
     assert 90 <= int(responses[2].headers["retry-after"]) <= 100
 
 
@@ -259,6 +285,7 @@ def test_a_name_that_a_stranger_can_own_is_refused(only_operations, tmp_path, ho
             assert response.status_code == 200
         else:
             assert problem(response) == (403, "host_refused")
+            assert "allowed_hosts" in response.json()["expected"]
 
 
 @pytest.mark.parametrize(
@@ -281,6 +308,7 @@ def test_pages_of_others_may_not_call(only_operations, tmp_path, origin, is_take
         assert response.status_code == 200
     else:
         assert problem(response) == (403, "origin_refused")
+        assert "cors_origins" in response.json()["expected"]
 
 
 def test_with_keys_it_does_not_matter_where_a_page_comes_from(guarded):

@@ -178,6 +178,7 @@ class TestManagement:
                 assert answer.status_code == 404
                 assert answer.headers["content-type"] == "application/problem+json"
                 assert answer.json()["id"] == "stream_unknown"
+                assert answer.json()["field"] == "model"
             assert (await client.get(f"{PATH}/detectors")).json()["total"] == 1
 
         asking(app(tmp_path), question)

@@ -22,13 +22,21 @@ class RateLimiter:
         Tokens a full bucket has; those of one second if 0.
     max_clients : int
         Buckets that are kept. Full ones are forgotten first, which nobody notices.
+
+    Attributes
+    ----------
+    per_second : float
+    burst : int
+        As they are in effect.
     """
 
     def __init__(
         self, per_second: float, burst: int = 0, *, max_clients: int = _MAX_CLIENTS
     ) -> None:
+        self.per_second = per_second
+        self.burst = burst or max(1, math.ceil(per_second))
         self._interval = 1.0 / per_second
-        self._capacity = self._interval * (burst or max(1, math.ceil(per_second)))
+        self._capacity = self._interval * self.burst
         self._full_at: dict[str, float] = {}
         self._max_clients = max_clients
 

@@ -30,15 +30,18 @@ _MISSING: Final = object()
 _MAX_HOSTS: Final = 64
 
 
-def authorize_stream(request: Request, stream_id: str) -> None:
-    """Raise a problem (403) if the key of a request is not for that stream."""
+def authorize_stream(request: Request, stream_id: str, field: str = "stream_id") -> None:
+    """Raise a problem (403) if the key of a request is not for that stream.
+
+    `field` is what the request calls it.
+    """
     if not may_use_stream(request, stream_id):
         raise Problem(
             403,
             f"The API key is not for {stream_id}",
             id="stream_forbidden",
-            field="stream_id",
-            expected="a stream whose name begins with a prefix of the key",
+            field=field,
+            expected="a name that begins with a prefix of the key",
         )
 
 
@@ -122,7 +125,7 @@ class Guard:
         if self._limiter is not None:
             wait = self._limiter.take(_client(scope, key), time.monotonic())
             if wait:
-                return _too_many(wait)
+                return _too_many(wait, self._limiter)
         if self._keys is not None:
             if key is None:
                 return _unauthenticated(has_credential=_credential(headers) is not None)
@@ -144,6 +147,7 @@ class Guard:
                     "the setting allowed_hosts names those that are",
                     id="host_refused",
                     field="Host",
+                    expected="an address, a name without a dot, or one of allowed_hosts",
                 )
             if len(self._hosts) < _MAX_HOSTS:
                 self._hosts.add(host)
@@ -160,6 +164,7 @@ class Guard:
             "that may",
             id="origin_refused",
             field="Origin",
+            expected="the service's own origin, or one of cors_origins",
         )
 
 
@@ -194,11 +199,12 @@ def _is_local_name(host: bytes, allowed: frozenset[str]) -> bool:
     return True
 
 
-def _too_many(wait: float) -> Problem:
+def _too_many(wait: float, limiter: RateLimiter) -> Problem:
     return Problem(
         429,
         "Too many requests",
         id="rate_limited",
+        expected=f"at most {limiter.per_second:g} requests per second, {limiter.burst} at once",
         headers={"Retry-After": str(math.ceil(wait))},
     )
 

@@ -128,8 +128,8 @@ class Operation:
             raise UnknownStreamError(
                 f'there is no stream "{stream.stream_id}"',
                 id="stream_unknown",
-                field="stream_id",
-                expected="the id of a stream that has had a row",
+                field="model",
+                expected="the name of a stream that has had a row",
             )
 
 

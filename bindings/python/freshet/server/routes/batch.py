@@ -55,7 +55,7 @@ router = APIRouter(prefix="/v1/ml/anomaly", tags=["batch"], lifespan=_lifespan)
 async def fit(request: Request) -> Response:
     """Train a model and save it; the answer comes when it is on the disk."""
     body = await read_json(request, FitRequest)
-    authorize_stream(request, base_name(body.model))
+    authorize_stream(request, base_name(body.model), "model")
     require_size(request.app.state.settings, body.data)
     training = Training(
         name=body.model,
@@ -114,7 +114,7 @@ async def detect(request: Request) -> Response:
 async def save(request: Request) -> Response:
     """Save a model with another description or normalization; models are saved when fitted."""
     body = await read_json(request, ModelRequest)
-    authorize_stream(request, base_name(body.model))
+    authorize_stream(request, base_name(body.model), "model")
     saved = await _batch(request).save(
         body.model,
         body.backend,
@@ -130,7 +130,7 @@ async def save(request: Request) -> Response:
 async def load(request: Request) -> Response:
     """Read a model, so that the first request that scores with it need not."""
     body = await read_json(request, ModelRequest)
-    authorize_stream(request, base_name(body.model))
+    authorize_stream(request, base_name(body.model), "model")
     saved = await _batch(request).load(body.model, body.backend)
     return json_response({"object": "save_result", **_described(saved), "status": "saved"})
 
@@ -162,7 +162,7 @@ async def remove(
     """Delete a saved model."""
     parsed = parse_filename(filename)
     if parsed is not None:
-        authorize_stream(request, parsed[0])
+        authorize_stream(request, parsed[0], "filename")
     await _batch(request).delete(filename)
     return json_response({"object": "model_deleted", "filename": filename, "status": "deleted"})
 
@@ -176,7 +176,7 @@ async def _score(request: Request, render: Callable[[Scored], Response]) -> Resp
     received_at = round(time.time(), 6)
     body = await read_json(request, ScoreRequest)
     stream_id = base_name(body.model)
-    authorize_stream(request, stream_id)
+    authorize_stream(request, stream_id, "model")
     require_size(request.app.state.settings, body.data)
     scoring = Scoring(
         body.model,

@@ -96,7 +96,7 @@ _Id = Annotated[BufferName, Path(description="The buffer's name.")]
 async def create(request: Request) -> Response:
     """Make a buffer, which keeps the last rows that it gets."""
     body = await read_json(request, BufferRequest)
-    authorize_stream(request, body.buffer_id)
+    authorize_stream(request, body.buffer_id, "buffer_id")
     await _run(request, lambda buffers: buffers.create(body.buffer_id, body.window_size))
     return json_response(
         {
@@ -119,7 +119,7 @@ async def list_buffers(request: Request) -> Response:
 @router.get("/buffers/{buffer_id}", response_model=BufferInfo, **operation("read", problems=[404]))
 async def info(request: Request, buffer_id: _Id) -> Response:
     """Tell about a buffer."""
-    authorize_stream(request, buffer_id)
+    authorize_stream(request, buffer_id, "buffer_id")
     return json_response(await _run(request, lambda buffers: buffers.stats(buffer_id)))
 
 
@@ -128,7 +128,7 @@ async def info(request: Request, buffer_id: _Id) -> Response:
 )
 async def remove(request: Request, buffer_id: _Id) -> Response:
     """Delete a buffer."""
-    authorize_stream(request, buffer_id)
+    authorize_stream(request, buffer_id, "buffer_id")
     await _run(request, lambda buffers: buffers.delete(buffer_id))
     return json_response(
         {
@@ -147,7 +147,7 @@ async def remove(request: Request, buffer_id: _Id) -> Response:
 )
 async def clear(request: Request, buffer_id: _Id) -> Response:
     """Delete the rows of a buffer, and forget its columns."""
-    authorize_stream(request, buffer_id)
+    authorize_stream(request, buffer_id, "buffer_id")
     await _run(request, lambda buffers: buffers.clear(buffer_id))
     return json_response(
         {
@@ -174,7 +174,7 @@ async def data(
     ] = False,
 ) -> Response:
     """Return the rows of a buffer."""
-    authorize_stream(request, buffer_id)
+    authorize_stream(request, buffer_id, "buffer_id")
     return await _table(request, buffer_id, tail, FeatureSelection() if with_features else None)
 
 
@@ -186,7 +186,7 @@ async def data(
 async def append(request: Request) -> Response:
     """Add rows to a buffer; the answer comes when they are stored."""
     body = await read_json(request, AppendRequest)
-    authorize_stream(request, body.buffer_id)
+    authorize_stream(request, body.buffer_id, "buffer_id")
     rows = [body.data] if isinstance(body.data, dict) else body.data
     require_size(request.app.state.settings, rows)
     stats = await _run(request, lambda buffers: buffers.append(body.buffer_id, rows))
@@ -209,7 +209,7 @@ async def append(request: Request) -> Response:
 async def features(request: Request) -> Response:
     """Return the rows of a buffer with rolling statistics and lags of its columns of numbers."""
     body = await read_json(request, FeaturesRequest)
-    authorize_stream(request, body.buffer_id)
+    authorize_stream(request, body.buffer_id, "buffer_id")
     return await _table(request, body.buffer_id, body.tail, body.selection)
 
 

@@ -55,7 +55,7 @@ async def stream(request: Request) -> Response:
     The answer comes when the points are stored. Points that are refused change nothing.
     """
     body = await read_json(request, StreamRequest)
-    authorize_stream(request, body.model)
+    authorize_stream(request, body.model, "model")
     rows = [body.data] if isinstance(body.data, dict) else body.data
     if not rows:
         raise Problem(
@@ -101,21 +101,21 @@ async def detectors(request: Request) -> Response:
 @router.get("/{model}", response_model=DetectorInfo, **operation("read", problems=[404]))
 async def detector(request: Request, model: _Model) -> Response:
     """Tell about a stream's detector."""
-    authorize_stream(request, model)
+    authorize_stream(request, model, "model")
     return json_response(_info(model, await request.app.state.engine.info(model)))
 
 
 @router.post("/{model}/reset", response_model=DetectorInfo, **operation("admin", problems=[404]))
 async def reset(request: Request, model: _Model) -> Response:
     """Bring a detector back to cold start: its points are forgotten, its settings stay."""
-    authorize_stream(request, model)
+    authorize_stream(request, model, "model")
     return json_response(_info(model, await request.app.state.engine.reset(model)))
 
 
 @router.delete("/{model}", response_model=Removed, **operation("admin", problems=[404]))
 async def remove(request: Request, model: _Model) -> Response:
     """Delete a stream; what was predicted stays in the log."""
-    authorize_stream(request, model)
+    authorize_stream(request, model, "model")
     await request.app.state.engine.remove(model)
     return json_response({"object": "detector_deleted", "model": model, "status": "deleted"})
 
