@@ -21,7 +21,7 @@ from engine_testing import (
     uninterrupted,
 )
 from freshet.errors import UnknownStreamError
-from freshet.server.engine import SettingsConflictError
+from freshet.server.engine import SettingsConflictError, StoreError
 from freshet.server.engine.redis_store import RedisStore
 from freshet_testing import stream
 from service_process import ServiceProcess
@@ -225,6 +225,39 @@ def test_a_training_whose_replica_died_is_taken_over(
                 await asyncio.sleep(0.05)
         finally:
             await close(engines)
+
+    asyncio.run(scenario())
+
+
+def test_the_metrics_are_of_redis(tmp_path: Path, redis_server: Any) -> None:
+    """Not of the journal beside it, which holds nothing but predictions."""
+
+    async def scenario() -> None:
+        engine = engine_at(tmp_path, store=redis_server.url)
+        await engine.start()
+
+        def value(name: str, operation: str) -> float | None:
+            registry = engine._metrics.registry
+            return registry.get_sample_value(f"freshet_store_{name}", {"operation": operation})
+
+        try:
+            for row in stream(40):
+                await score(engine, "pump", row[None])
+            assert value("seconds_count", "append") >= 40
+            assert value("seconds_count", "journal") >= 40
+            assert value("seconds_count", "snapshot") >= 1
+            failed = ("append", "load", "snapshot", "journal")
+            assert [value("failures_total", one) for one in failed] == [0, 0, 0, 0]
+            redis_server.stop()
+            with pytest.raises(StoreError):
+                await score(engine, "pump", stream(1))
+            assert value("failures_total", "append") == 1
+            with pytest.raises(StoreError):
+                await score(engine, "fan", stream(1))
+            assert value("failures_total", "load") == 1
+        finally:
+            redis_server.start()
+            await engine.close()
 
     asyncio.run(scenario())
 

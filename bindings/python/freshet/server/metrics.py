@@ -35,7 +35,7 @@ class Metrics:
     registry : CollectorRegistry
         All of them.
     predictions : Counter
-        By label (warmup, normal, anomaly), stream_class and mode (stream, batch, point); counted by
+        By label (warmup, normal, anomaly), stream_class and mode (stream, batch); counted by
         `count_predictions`.
     anomaly_rate : Gauge
         By stream_class: the share of anomalies among recent predictions.
@@ -50,7 +50,8 @@ class Metrics:
     queue_depth : Gauge
         By queue: what waits in it.
     store_seconds : Histogram
-        By operation on the store: append, snapshot, load, and so on.
+        By operation on the store: append, load, snapshot; where points are kept in Redis also
+        journal, of the file with the predictions.
     store_failures : Counter
         By operation.
     snapshots_quarantined : Counter
@@ -174,7 +175,7 @@ class Metrics:
         ----------
         stream_class : str
             `ServerSettings.stream_class` of the stream.
-        mode : {"stream", "batch", "point"}
+        mode : {"stream", "batch"}
             Which API was asked.
         warmup, normal, anomaly : int
             Rows by their label.

@@ -100,7 +100,6 @@ class Engine:
 
     def _start(self) -> None:
         settings = self._settings
-        measures = Measures(self._metrics, settings.stream_class)
         is_durable = settings.durability == "full"
         if not is_durable:
             _log.warning(
@@ -109,6 +108,7 @@ class Engine:
             )
         self.journal = Journal(settings.data_dir / "freshet.sqlite", is_durable=is_durable)
         self.store = _open_store(settings.store, self.journal)
+        measures = Measures(self._metrics, settings.stream_class, is_shared=self.store.is_shared)
         models = Models(self.store.model)
         self._bundles = Bundles(models)
         self._detectors = Detectors(DetectorPool(), models)

@@ -147,7 +147,7 @@ class Lane:
             except Exception as error:
                 self._end(one, operation, error)
         try:
-            outcomes = self._store.append([one.proposal for one in prepared])
+            outcomes = self._append([one.proposal for one in prepared])
         except Exception as error:
             for wanted in prepared:
                 self._end(wanted.held, wanted.operation, error)
@@ -167,6 +167,18 @@ class Lane:
                 one.stream.failed_epoch = one.stream.epoch
                 problem = error
             self._end(one, operation, problem)
+
+    def _append(self, proposals: list[Proposal]) -> list[Missed | None]:
+        if not self._store.is_shared:  # The writer does what takes time.
+            return self._store.append(proposals)
+        began = time.perf_counter()
+        try:
+            outcomes = self._store.append(proposals)
+        except Exception:
+            self._measures.failed("append")
+            raise
+        self._measures.took("append", time.perf_counter() - began)
+        return outcomes
 
     def _prepare(self, one: _Held, operation: Operation) -> _Prepared:
         stream, refusal = one.stream, None
@@ -261,6 +273,7 @@ class Lane:
         """Take a snapshot."""
         stream = one.stream
         assert stream.incarnation is not None
+        began = time.perf_counter()
         try:
             data = self._detectors.pool.snapshot(stream.stream_id)
             info = self._detectors.info(stream)
@@ -269,7 +282,9 @@ class Lane:
                     SnapshotBytes(stream.stream_id, stream.incarnation, stream.sequence, data, info)
                 )
             )
+            self._measures.took("snapshot", time.perf_counter() - began)
         except Exception as error:  # The events are there all the same.
+            self._measures.failed("snapshot")
             _log.warning("snapshot_failed", stream_id=stream.stream_id, reason=str(error))
         stream.rows_since_snapshot = 0
         stream.snapshot_at = time.monotonic()

@@ -40,6 +40,13 @@ class Loader:
         StoreError
             If the store cannot be read; then the stream is not loaded.
         """
+        try:
+            self._load(stream)
+        except StoreError:
+            self._measures.failed("load")
+            raise
+
+    def _load(self, stream: Stream) -> None:
         while True:
             began = time.perf_counter()
             self._detectors.unload(stream)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from freshet.server.engine.changes import Change, Entry
 from freshet.server.engine.streams import Stream
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from freshet.server.metrics import Metrics
 
 __all__ = ["Measures"]
+
+#: What is done to the store, as metrics call it.
+StoreOperation: TypeAlias = Literal["append", "journal", "load", "snapshot"]
 
 
 class Measures:
@@ -23,16 +26,30 @@ class Measures:
     metrics : Metrics
     stream_class : callable
         From a stream's id to its class.
+    is_shared : bool
+        Whether points are kept elsewhere than in the journal, which then has predictions only.
     """
 
-    def __init__(self, metrics: Metrics, stream_class: Callable[[str], str]) -> None:
+    def __init__(
+        self, metrics: Metrics, stream_class: Callable[[str], str], *, is_shared: bool
+    ) -> None:
         self._metrics = metrics
         self._stream_class = stream_class
-        metrics.store_failures.labels("append")  # zero, rather than missing
+        self._writing: StoreOperation = "journal" if is_shared else "append"
+        for operation in {"append", "load", "snapshot", self._writing}:
+            metrics.store_failures.labels(operation)  # zero, rather than missing
+
+    def took(self, operation: StoreOperation, seconds: float) -> None:
+        """An operation on the store took so long."""
+        self._metrics.store_seconds.labels(operation).observe(seconds)
+
+    def failed(self, operation: StoreOperation) -> None:
+        """An operation on the store failed."""
+        self._metrics.store_failures.labels(operation).inc()
 
     def written(self, seconds: float, changes: Sequence[Change]) -> None:
         """A transaction of the journal took so long, and was of these changes."""
-        self._metrics.store_seconds.labels("append").observe(seconds)
+        self.took(self._writing, seconds)
         counts: dict[tuple[str, str], Counter[str]] = {}
         for change in changes:
             if isinstance(change, Entry) and change.results is not None:
@@ -46,7 +63,7 @@ class Measures:
 
     def write_failed(self) -> None:
         """A transaction of the journal failed."""
-        self._metrics.store_failures.labels("append").inc()
+        self.failed(self._writing)
 
     def training_ended(self, seconds: float, has_model: bool) -> None:
         """A training took so long, and gave a model or did not."""
@@ -60,7 +77,7 @@ class Measures:
 
     def loaded(self, seconds: float) -> None:
         """A stream came back from the store."""
-        self._metrics.store_seconds.labels("load").observe(seconds)
+        self.took("load", seconds)
         self._metrics.streams_restored.inc()
 
     def evicted(self) -> None:
