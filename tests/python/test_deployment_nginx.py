@@ -39,7 +39,7 @@ def test_nginx_accepts_its_configuration():
 
 def test_a_stream_always_comes_to_the_same_replica(balanced):
     client, _ = balanced
-    streams = [f"pump-{i}" for i in range(40)]
+    streams = [f"{kind}-{i}" for kind in ("pump", "plant/pump") for i in range(20)]
     first = {stream: point(client, stream)["name"] for stream in streams}
     assert set(first.values()) == {"a", "b"}
     for _ in range(3):

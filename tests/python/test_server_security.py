@@ -356,11 +356,11 @@ def test_pages_of_origins_that_are_named_may(only_operations, tmp_path, file):
 # ---- the table of routes -------------------------------------------------------------------------
 
 
-def table(*routes):
+def table(*routes, wide=()):
     paths = {}
     for method, path, scope in routes:
         paths.setdefault(path, {})[method] = {"x-scope": scope}
-    return RouteTable({"paths": paths})
+    return RouteTable({"paths": paths}, wide=wide)
 
 
 def test_a_path_is_looked_up_as_the_router_does():
@@ -388,6 +388,26 @@ def test_a_path_is_looked_up_as_the_router_does():
     assert template("GET", "/axb") is None
     assert found.methods("/s/list") == ["GET", "HEAD"]
     assert found.methods("/s/x") == ["DELETE", "GET", "HEAD"]
+
+
+def test_a_template_that_is_wide_has_slashes():
+    found = table(
+        ("get", "/s/{name}", "read"),
+        ("post", "/s/{name}/reset", "admin"),
+        ("get", "/t/{name}", "read"),
+        wide=["/s/{name}", "/s/{name}/reset"],
+    )
+
+    def template(method, path):
+        route = found.find(method, path)
+        return route and route.template
+
+    assert template("GET", "/s/x/y") == "/s/{name}"
+    assert template("GET", "/s/x/reset") == "/s/{name}"
+    assert template("POST", "/s/x/y/reset") == "/s/{name}/reset"
+    assert template("POST", "/s/x/y") is None
+    assert template("GET", "/s/") is None
+    assert template("GET", "/t/x/y") is None
 
 
 def test_a_path_that_cannot_be_reached_is_refused():

@@ -8,7 +8,7 @@ import math
 import socket
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import freshet
 import numpy as np
@@ -183,12 +183,17 @@ class TestManagement:
 
         asking(app(tmp_path), question)
 
-    def test_names_may_have_any_letters(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("name", ["Pumpe Ä/1%{}'\"; DROP TABLE", "plant/pump", "a/reset"])
+    def test_names_may_have_any_letters(self, tmp_path: Path, name: str) -> None:
         async def question(client: Any) -> None:
-            name = "Pumpe Ä/1%{}'\"; DROP TABLE"
             assert (await client.post(PATH, json=body([[1.0]], model=name))).status_code == 200
             listed = (await client.get(f"{PATH}/detectors")).json()
             assert [one["model_id"] for one in listed["data"]] == [name]
+            url = f"{PATH}/{quote(name, safe='')}"
+            assert (await client.get(url)).json()["model_id"] == name
+            assert (await client.post(f"{url}/reset")).json()["total_processed"] == 0
+            assert (await client.delete(url)).json()["model"] == name
+            assert (await client.get(f"{PATH}/detectors")).json()["total"] == 0
 
         asking(app(tmp_path), question)
 

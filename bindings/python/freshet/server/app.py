@@ -16,7 +16,7 @@ from freshet.server import handlers, logs, openapi, tracing
 from freshet.server.engine import Engine
 from freshet.server.metrics import Metrics
 from freshet.server.middleware import Gateway
-from freshet.server.routing import RouteTable, endpoints_of
+from freshet.server.routing import RouteTable, endpoints_of, wide_templates_of
 from freshet.server.security import Guard
 
 if TYPE_CHECKING:
@@ -113,7 +113,9 @@ def create_app(settings: ServerSettings) -> FastAPI:
 
     @functools.cache
     def table() -> RouteTable:
-        return RouteTable(app.openapi(), _DOCUMENTATION, endpoints_of(routers))
+        return RouteTable(
+            app.openapi(), _DOCUMENTATION, endpoints_of(routers), wide_templates_of(routers)
+        )
 
     app.state.table = table
     middleware = [

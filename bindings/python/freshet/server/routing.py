@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from fastapi import APIRouter
     from prometheus_client import Counter, Histogram
 
-__all__ = ["Route", "RouteTable", "endpoints_of"]
+__all__ = ["Route", "RouteTable", "endpoints_of", "wide_templates_of"]
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -64,6 +64,8 @@ class RouteTable:
         Paths that are no part of it but may be read by anybody.
     endpoints : mapping
         What `endpoints_of` found, by method and path.
+    wide : iterable of str
+        What `wide_templates_of` found.
 
     Raises
     ------
@@ -76,7 +78,9 @@ class RouteTable:
         document: Mapping[str, Any],
         open_paths: Iterable[str] = (),
         endpoints: Mapping[tuple[str, str], Endpoint] | None = None,
+        wide: Iterable[str] = (),
     ) -> None:
+        wide = frozenset(wide)
         self._fixed: dict[str, dict[str, Route]] = {}
         self._templates: list[tuple[re.Pattern[str], dict[str, Route]]] = []
         for path in open_paths:
@@ -91,8 +95,9 @@ class RouteTable:
             if "{" not in template:
                 self._fixed[template] = routes
                 continue
+            variable = ".+" if template in wide else "[^/]+"
             pattern = "".join(
-                "[^/]+" if part.startswith("{") else re.escape(part)
+                variable if part.startswith("{") else re.escape(part)
                 for part in re.split(r"(\{[^}]*\})", template)
             )
             self._templates.append((re.compile(pattern), routes))
@@ -139,6 +144,16 @@ def endpoints_of(routers: Iterable[APIRouter]) -> dict[tuple[str, str], Endpoint
         and not route.dependencies
         and _is_plain(route.endpoint)
         for method in route.methods or ()
+    }
+
+
+def wide_templates_of(routers: Iterable[APIRouter]) -> set[str]:
+    """Return the templates whose variable part may have slashes, as the document has them."""
+    return {
+        route.path_format
+        for router in routers
+        for route in router.routes
+        if isinstance(route, APIRoute) and ":path}" in route.path
     }
 
 

@@ -98,21 +98,24 @@ async def detectors(request: Request) -> Response:
     return json_response({"object": "list", "data": data, "total": len(data)})
 
 
-@router.get("/{model}", response_model=DetectorInfo, **operation("read", problems=[404]))
+# Names may have slashes: whoever can make a stream can reach it.
+@router.get("/{model:path}", response_model=DetectorInfo, **operation("read", problems=[404]))
 async def detector(request: Request, model: _Model) -> Response:
     """Tell about a stream's detector."""
     authorize_stream(request, model, "model")
     return json_response(_info(model, await request.app.state.engine.info(model)))
 
 
-@router.post("/{model}/reset", response_model=DetectorInfo, **operation("admin", problems=[404]))
+@router.post(
+    "/{model:path}/reset", response_model=DetectorInfo, **operation("admin", problems=[404])
+)
 async def reset(request: Request, model: _Model) -> Response:
     """Bring a detector back to cold start: its points are forgotten, its settings stay."""
     authorize_stream(request, model, "model")
     return json_response(_info(model, await request.app.state.engine.reset(model)))
 
 
-@router.delete("/{model}", response_model=Removed, **operation("admin", problems=[404]))
+@router.delete("/{model:path}", response_model=Removed, **operation("admin", problems=[404]))
 async def remove(request: Request, model: _Model) -> Response:
     """Delete a stream; what was predicted stays in the log."""
     authorize_stream(request, model, "model")
