@@ -11,6 +11,7 @@ from freshet.server import create_app, logs
 from freshet.server.bodies import json_response, read_json
 from freshet.server.openapi import operation
 from freshet.server.problems import Problem, ProblemDocument, problem_response
+from freshet.server.schemas.examples import ANSWERS
 from pydantic import BaseModel, ConfigDict, Field
 from server_testing import asking, settings
 from starlette.responses import Response
@@ -392,6 +393,32 @@ def test_bodies_are_components_with_all_they_refer_to(app):
     for reference in set(references(content)):
         assert reference.startswith("#/components/schemas/")
         assert reference.rpartition("/")[2] in schemas
+
+
+def test_requests_and_answers_have_examples_that_are_valid(tmp_path):
+    content = create_app(settings(tmp_path)).openapi()
+    schemas = content["components"]["schemas"]
+    named = {"#/components/schemas/Problem"}
+    for operations in content["paths"].values():
+        for described in operations.values():
+            bodies = [described.get("requestBody", {}), described["responses"]["200"]]
+            for body in bodies:
+                if "application/json" in body.get("content", {}):
+                    named.add(body["content"]["application/json"]["schema"]["$ref"])
+    assert len(named) > 25
+    for reference in named:
+        schema = {"$ref": reference, "components": content["components"]}
+        for example in schemas[reference.rpartition("/")[2]]["examples"]:
+            jsonschema_rs.validate(schema, example)
+    # No module's name, which a schema gets that shares its own with another.
+    assert not [name for name in schemas if not name.isalnum()]
+
+
+def test_examples_of_answers_have_all_that_answers_have(tmp_path):
+    schemas = create_app(settings(tmp_path)).openapi()["components"]["schemas"]
+    for name, example in ANSWERS.items():
+        if name != "Problem":  # whose members are there where they tell something
+            assert set(example) == set(schemas[name]["properties"])
 
 
 def test_problems_are_what_the_document_says(app):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from fastapi.openapi.utils import get_openapi
 
 from freshet.server.problems import MEDIA_TYPE, ProblemDocument
+from freshet.server.schemas.examples import ANSWERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -86,6 +87,9 @@ def complete(app: FastAPI) -> dict[str, Any]:
         schemas.pop(name, None)
     problem = ProblemDocument.model_json_schema(ref_template=_REFERENCE)
     schemas.update(problem.pop("$defs"), Problem=problem)
+    for name, example in ANSWERS.items():
+        if name in schemas:
+            schemas[name]["examples"] = [example]
     document["components"]["securitySchemes"] = {
         "bearer": {"type": "http", "scheme": "bearer"},
         "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -13,22 +13,6 @@ from freshet.server.prediction_log.records import Key, Label, Mode, to_microseco
 from freshet.server.schemas.streams import StreamName
 
 __all__ = ["ExportQuery", "PredictionItem", "PredictionPage", "PredictionQuery"]
-
-_EXAMPLE: Final[dict[str, Any]] = {
-    "timestamp": "2025-11-25T08:00:00.123456+00:00",
-    "stream_id": "sensor-stream",
-    "index": 1041,
-    "mode": "stream",
-    "label": "anomaly",
-    "score": 0.93,
-    "raw_score": 21.7,
-    "threshold": 0.5,
-    "model_version": 11,
-    "bundle": None,
-    "row_timestamp": None,
-    "values": {"temperature": 98.1, "humidity": 45.2},
-    "incarnation": "5a3f8c1e9d0b4a7f8e6d5c4b3a291807",
-}
 
 
 def _microseconds(moment: datetime | None) -> int | None:
@@ -101,8 +85,6 @@ class ExportQuery(_Question):
 class PredictionItem(BaseModel):
     """The verdict on one row, with what it is about."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
-
     timestamp: datetime = Field(description="When the request came, in UTC.")
     stream_id: str = Field(description="The stream, or the model of a batch.")
     index: int = Field(
@@ -129,18 +111,6 @@ class PredictionItem(BaseModel):
 
 class PredictionPage(BaseModel):
     """Some of the predictions asked for."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "object": "list",
-                    "data": [_EXAMPLE],
-                    "next_cursor": "1764057600123456-1041-3561-73",
-                }
-            ]
-        }
-    )
 
     object: Literal["list"] = "list"
     data: list[PredictionItem]

@@ -94,7 +94,7 @@ class StreamRequest(BaseModel):
     )
 
 
-class PointResult(BaseModel):
+class PointVerdict(BaseModel):
     """The verdict on a point."""
 
     index: int = Field(description="The point's place in the request, from 0.")
@@ -110,7 +110,7 @@ class StreamingResult(BaseModel):
     object: Literal["streaming_result"] = "streaming_result"
     model: str
     status: Literal["collecting", "ready", "retraining"]
-    results: list[PointResult]
+    results: list[PointVerdict]
     model_version: int = Field(description="The active model's, from 1; 0 while there is none.")
     samples_collected: int = Field(description="Points in the window.")
     samples_until_ready: int
