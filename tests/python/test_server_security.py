@@ -345,6 +345,9 @@ def test_pages_of_origins_that_are_named_may(only_operations, tmp_path, file):
     assert response.headers["access-control-allow-origin"] == "https://good.example"
     assert "POST" in response.headers["access-control-allow-methods"]
     assert "access-control-allow-credentials" not in response.headers
+    sent = {"authorization", "content-type", "x-api-key", "x-freshet-stream", "x-request-id"}
+    wanted = {**PREFLIGHT, "Access-Control-Request-Headers": ", ".join(sent)}
+    assert ask(app, "OPTIONS", "/write", headers=wanted).status_code == 200
     refused = ask(app, "OPTIONS", "/write", headers={**PREFLIGHT, "Origin": "https://evil.example"})
     assert "access-control-allow-origin" not in refused.headers
     for headers, status in (({}, 401), ({"X-API-Key": key}, 200)):

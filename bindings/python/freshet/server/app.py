@@ -42,6 +42,11 @@ ROUTES: Final = (
 #: The paths of the OpenAPI document, and of a page that shows it.
 _DOCUMENTATION: Final = ("/openapi.json", "/docs")
 
+#: What pages may send: the service's own, and what a proxy may spread requests by.
+_HEADERS: Final = (
+    "Authorization", "Content-Type", "X-API-Key", "X-Freshet-Stream", "X-Request-ID"
+)  # fmt: skip
+
 _TAGS: Final = [
     {"name": "streaming", "description": "Points of streams, scored as they come."},
     {"name": "batch", "description": "Models of whole series."},
@@ -134,7 +139,7 @@ def create_app(settings: ServerSettings) -> FastAPI:
                 CORSMiddleware,
                 allow_origins=settings.cors_origins,
                 allow_methods=["GET", "POST", "DELETE"],
-                allow_headers=["Authorization", "Content-Type", "X-API-Key", "X-Request-ID"],
+                allow_headers=_HEADERS,
                 expose_headers=["Retry-After", "X-Request-ID"],
             )
         )
