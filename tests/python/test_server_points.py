@@ -108,6 +108,22 @@ def test_values_that_cannot_be_accepted_change_nothing(application, models_dir):
     assert processed == {"old": len(values)}
 
 
+def test_points_through_the_streaming_api_carry_the_bundle_too(application, models_dir):
+    MODELS[1].save(models_dir / "taxi")
+    version = load_bundle("taxi", models_dir / "taxi").version
+
+    async def question(client):
+        point = (await client.post("/predict_point", json={"value": 20.0})).json()
+        path = "/v1/ml/anomaly/stream"
+        return [
+            point["model_version"],
+            (await client.post(path, json={"model": "default", "data": [[20.0]]})).json()["bundle"],
+            (await client.post(path, json={"model": "own", "data": [[20.0]]})).json()["bundle"],
+        ]
+
+    assert asking(application(), question) == [version, version, None]
+
+
 # ---- series ----
 
 

@@ -163,6 +163,7 @@ def _render(answer: Answer) -> Response:
             "samples_collected": answer.samples_collected,
             "samples_until_ready": answer.last.samples_until_ready,
             "threshold": _threshold(stream.threshold, stream.settings),
+            "bundle": stream.bundle,
         }
     )
 

@@ -91,6 +91,7 @@ ANSWERS: Final[dict[str, dict[str, Any]]] = {
         "samples_collected": 51,
         "samples_until_ready": 0,
         "threshold": 0.5,
+        "bundle": None,
     },
     "DetectorInfo": _DETECTOR,
     "DetectorList": {"object": "list", "data": [_DETECTOR], "total": 1},

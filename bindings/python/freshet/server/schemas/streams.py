@@ -115,6 +115,7 @@ class StreamingResult(BaseModel):
     samples_collected: int = Field(description="Points in the window.")
     samples_until_ready: int
     threshold: float
+    bundle: str | None = Field(None, description="The version of the bundle that scores it.")
 
 
 class DetectorInfo(BaseModel):
