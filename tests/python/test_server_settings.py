@@ -34,6 +34,7 @@ OTHERS = {
     "log_max_rows": "1000",
     "log_spool_bytes": "22000000",
     "max_streams": "12",
+    "max_stream_bytes": "23000000",
     "max_columns": "13",
     "max_batch_rows": "14",
     "max_buffers": "20",

@@ -353,6 +353,32 @@ class TestRefusals:
 
         asking(app(tmp_path), question)
 
+    @pytest.mark.parametrize(
+        ("given", "field"),
+        [
+            ({"window_size": 10**6}, "window_size"),
+            ({"window_size": 10**10}, "window_size"),
+            ({"window_size": 5000, "rolling_windows": list(range(1, 33))}, "window_size"),
+            ({"rolling_windows": [20_000, 30_000]}, "rolling_windows"),
+            ({"include_lags": True, "lag_periods": [400_000]}, "lag_periods"),
+            ({"window_size": 60_000, "schema": {"f0": "onehot"}}, "window_size"),
+        ],
+    )
+    def test_memory(self, tmp_path: Path, given: dict[str, Any], field: str) -> None:
+        """Before it is taken, which may be more than there is."""
+
+        async def question(client: Any) -> None:
+            answer = await client.post(PATH, json=body([[1.0, 2.0]], **given))
+            assert answer.status_code == 413, answer.text
+            problem = answer.json()
+            assert (problem["id"], problem["field"]) == ("stream_too_large", field)
+            assert problem["expected"] == "at most 2097152 bytes"
+            assert (await client.get(f"{PATH}/detectors")).json()["total"] == 0
+            small = body([[1.0, 2.0]], window_size=60_000)
+            assert (await client.post(PATH, json=small)).status_code == 200
+
+        asking(app(tmp_path, max_stream_bytes=2 * 2**20), question)
+
     def test_limits(self, tmp_path: Path) -> None:
         async def question(client: Any) -> None:
             answers = [

@@ -62,6 +62,7 @@ _OF_ID: Final[dict[str, tuple[int, str]]] = {
     "file_unwritable": (503, "The model cannot be stored"),
     "fit_cancelled": (503, "The training was cancelled"),
     "settings_conflict": (409, "The stream exists with other settings"),
+    "stream_too_large": (413, "The stream would be too large"),
     "too_many_streams": (429, "There are too many streams"),
     "out_of_memory": (429, "There is no memory for more streams"),
     "log_full": (503, "The log of predictions is full"),

@@ -110,6 +110,11 @@ class ServerSettings(BaseSettings):
         "points are sent away with 503. 0 for any number.",
     )
     max_streams: _Count = Field(100_000, description="Streams that may exist.")
+    max_stream_bytes: int = Field(
+        256 * 2**20,
+        ge=0,
+        description="Memory that the window and the features of a stream may take; 0 for no bound.",
+    )
     max_columns: _Count = Field(1_000, description="Columns a row may have.")
     max_batch_rows: _Count = Field(100_000, description="Rows a request may have.")
     max_buffers: _Count = Field(1_000, description="Buffers that may exist.")

@@ -283,7 +283,7 @@ class Engine:
             raise StoreError("the service is stopping", id="service_stopping")
         if operation.creates:
             self._require_log()
-            self._housekeeping.require_room(operation.stream_id)
+            self._housekeeping.require_room(operation)
         assert operation.future is not None
         # Together with what else the event loop has read: one thread is woken once, and both work
         # on for longer before they wait for each other.

@@ -15,8 +15,9 @@ import structlog
 from freshet.errors import Error
 from freshet.server.engine.changes import StoreError
 from freshet.server.engine.measures import Measures
-from freshet.server.engine.operations import Eviction
+from freshet.server.engine.operations import Eviction, Operation
 from freshet.server.engine.pipeline import Pipeline
+from freshet.server.engine.sizes import stream_bytes
 
 if TYPE_CHECKING:
     from freshet.server.settings import ServerSettings
@@ -61,10 +62,11 @@ class Housekeeping:
         self._thread = threading.Thread(target=self._run, name="freshet-housekeeping", daemon=True)
         self._thread.start()
 
-    def require_room(self, stream_id: str) -> None:
-        """Raise LimitError if there may be no further stream and there is none of this name."""
-        if self._pipeline.knows(stream_id):
+    def require_room(self, operation: Operation) -> None:
+        """Raise LimitError if there is no such stream yet, and it may not be made."""
+        if self._pipeline.knows(operation.stream_id):
             return
+        self._require_size(operation)
         if self._pipeline.n_streams >= self._settings.max_streams:
             self._pipeline.sweep()
         if self._pipeline.n_streams >= self._settings.max_streams:
@@ -81,6 +83,18 @@ class Housekeeping:
                 id="out_of_memory",
                 field="max_memory_bytes",
                 expected=f"at most {limit} bytes in use",
+            )
+
+    def _require_size(self, operation: Operation) -> None:
+        # Its memory is there from the first row on, which may be more than the machine has.
+        parts = stream_bytes(operation.settings, operation.n_columns)
+        n_bytes, limit = sum(parts.values()), self._settings.max_stream_bytes
+        if limit and n_bytes > limit:
+            raise LimitError(
+                f"the window and the features of the stream would take {n_bytes} bytes",
+                id="stream_too_large",
+                field=max(parts, key=parts.__getitem__),
+                expected=f"at most {limit} bytes",
             )
 
     def close(self) -> None:

@@ -89,6 +89,7 @@ class Operation:
     #: Of the stream that it makes, if it does.
     settings: Mapping[str, Any] = MappingProxyType({})
     n_rows: int = 0
+    n_columns: int = 0
 
     def __init__(self, stream_id: str, future: asyncio.Future[Any] | None = None) -> None:
         self.stream_id = stream_id
@@ -178,6 +179,8 @@ class Scoring(Operation):
         self._render = render
         self._bundle = bundle
         self.n_rows = len(values)
+        first = values[0] if len(values) else None
+        self.n_columns = len(first) if isinstance(first, (np.ndarray, list, dict)) else 0
 
     def prepare(self, stream: Stream, detectors: Detectors) -> list[Event]:
         """Check the settings and the rows."""
