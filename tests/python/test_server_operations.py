@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import json
+import math
 import re
 import signal
 import socket
@@ -243,6 +244,13 @@ def test_predictions_are_counted_by_label_class_and_mode(monkeypatch):
     now[0] += 3600
     metrics.count_predictions("pump", "stream", normal=1, anomaly=1)
     assert value("freshet_anomaly_rate", stream_class="pump") == pytest.approx(0.5, abs=0.001)
+    # A class that gets no points any more must not be alarming for ever.
+    now[0] += 1799
+    assert value("freshet_anomaly_rate", stream_class="pump") == pytest.approx(0.5, abs=0.001)
+    now[0] += 1
+    assert math.isnan(value("freshet_anomaly_rate", stream_class="pump"))
+    metrics.count_predictions("pump", "stream", anomaly=1)
+    assert value("freshet_anomaly_rate", stream_class="pump") == pytest.approx(1.0, abs=0.01)
 
 
 # ---- the process ---------------------------------------------------------------------------------

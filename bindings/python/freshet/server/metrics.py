@@ -25,6 +25,8 @@ _TRAINING_BUCKETS: Final = (0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0, 60.0, 300.0
 
 #: In how many seconds a prediction's weight in the anomaly rate falls to 1/e.
 _RATE_SECONDS: Final = 300.0
+#: After how many seconds without a prediction there is no rate.
+_RATE_ENDS_AFTER: Final = 6 * _RATE_SECONDS
 
 
 class Metrics:
@@ -38,7 +40,7 @@ class Metrics:
         By label (warmup, normal, anomaly), stream_class and mode (stream, batch); counted by
         `count_predictions`.
     anomaly_rate : Gauge
-        By stream_class: the share of anomalies among recent predictions.
+        By stream_class: the share of anomalies among recent predictions; NaN if there are none.
     request_seconds, requests, requests_in_progress
         Of HTTP, by route; the middleware's.
     retrain_seconds, retrain_failures
@@ -207,4 +209,6 @@ class _Rate:
         self._at = now
 
     def value(self) -> float:
-        return self._anomalies / self._total if self._total else 0.0
+        # What nobody sends points to any more is neither well nor unwell.
+        is_recent = time.monotonic() - self._at < _RATE_ENDS_AFTER
+        return self._anomalies / self._total if self._total and is_recent else math.nan
