@@ -221,6 +221,37 @@ class TestManagement:
 
         asking(app(tmp_path), question)
 
+    def test_a_schema_may_name_columns_of_numbers_or_not(self, tmp_path: Path) -> None:
+        async def question(client: Any) -> None:
+            row = {"a": 1, "b": "GET"}
+            for schema, status in (
+                ({"b": "label"}, 200),
+                ({"a": "numeric", "b": "label"}, 200),
+                ({"a": "numeric"}, 409),
+                ({"a": "hash", "b": "label"}, 409),
+            ):
+                answer = await client.post(PATH, json=body(row, schema=schema))
+                assert answer.status_code == status, schema
+            plain = body({"a": 1}, model="plain", schema={"a": "numeric"})
+            for schema in ({"schema": {}}, {}, {"schema": {"a": "numeric"}}, {"schema": None}):
+                assert (await client.post(PATH, json=plain | schema)).status_code == 200
+
+        asking(app(tmp_path), question)
+
+    def test_lists_are_logged_under_the_names_of_the_schema(self, tmp_path: Path) -> None:
+        async def question(client: Any) -> None:
+            await client.post(PATH, json=body({"a": 1, "b": "GET"}, schema={"b": "label"}))
+            await client.post(PATH, json=body([[2, "PUT"]]))
+            await client.post(PATH, json=body([[3, "PUT"]], schema={"b": "label"}))
+            found = (await client.get("/v1/ml/anomaly/predictions?order=asc")).json()["data"]
+            assert [one["values"] for one in found] == [
+                {"a": 1, "b": "GET"},
+                {"a": 2, "b": "PUT"},
+                {"a": 3, "b": "PUT"},
+            ]
+
+        asking(app(tmp_path), question)
+
     def test_rows_of_a_stream_with_a_schema_are_refused(self, tmp_path: Path) -> None:
         async def question(client: Any) -> None:
             await client.post(PATH, json=body({"a": 1, "b": "GET"}, schema={"b": "label"}))

@@ -15,6 +15,7 @@ from freshet import TrainedModel, Training
 from freshet.errors import Error, UnknownStreamError
 from freshet.server.engine.bundles import BUNDLE_SETTINGS, Bundle
 from freshet.server.engine.changes import ModelBytes
+from freshet.server.engine.conflicts import SettingsConflictError, require_same_settings
 from freshet.server.engine.events import Abandon, Create, Event, Publish, Reset, Rows
 from freshet.server.engine.streams import Answer, Detectors, Stream
 
@@ -27,7 +28,6 @@ __all__ = [
     "Removal",
     "Resetting",
     "Scoring",
-    "SettingsConflictError",
     "StaleError",
 ]
 
@@ -42,30 +42,6 @@ _OF_FEATURES: Final = (
     "shingle",
     "normalization",
 )
-
-
-class SettingsConflictError(Error, ValueError):
-    """A request's settings are others than those of the stream.
-
-    Attributes
-    ----------
-    differences : dict
-        From the setting's name to the value ``given`` and the one that the stream ``has``.
-    """
-
-    def __init__(self, stream_id: str, differences: dict[str, tuple[Any, Any]]) -> None:
-        told = ", ".join(
-            f"{name} is {has!r}, not {given!r}" for name, (given, has) in differences.items()
-        )
-        super().__init__(
-            f'stream "{stream_id}" exists with other settings: {told}',
-            id="settings_conflict",
-            field=", ".join(differences),
-            expected="the settings of the stream, or none",
-        )
-        self.differences = {
-            name: {"given": given, "has": has} for name, (given, has) in differences.items()
-        }
 
 
 class StaleError(Error):
@@ -186,7 +162,7 @@ class Scoring(Operation):
         """Check the settings and the rows."""
         rows = self._rows
         if self._cells is not None and stream.settings.get("schema"):
-            rows = dataclasses.replace(rows, values=self._cells, columns=None)
+            rows = dataclasses.replace(rows, values=_named(self._cells, stream), columns=None)
         if (
             rows.columns is None
             and stream.columns is not None
@@ -212,7 +188,7 @@ class Scoring(Operation):
             self.models = (bundle.stored,)
             return Create(BUNDLE_SETTINGS, bundle.stored.digest, bundle.version)
         if bundle is None:
-            self._require_same_settings(stream)
+            require_same_settings(stream.stream_id, self._given, stream.settings)
             return None
         if stream.bundle is None:
             raise SettingsConflictError(stream.stream_id, {"bundle": (bundle.version, None)})
@@ -225,14 +201,6 @@ class Scoring(Operation):
             return Create(BUNDLE_SETTINGS, bundle.stored.digest, bundle.version)
         version = detectors.pool.stats(stream.stream_id).model_version + 1
         return Publish(version, bundle.stored.digest, bundle.version)
-
-    def _require_same_settings(self, stream: Stream) -> None:
-        given, has = self._given, stream.settings
-        differences = {
-            name: (value, has.get(name)) for name, value in given.items() if value != has.get(name)
-        }
-        if differences:
-            raise SettingsConflictError(stream.stream_id, differences)
 
     def _check_new(self, stream: Stream, detectors: Detectors, create: Create) -> None:
         # By a detector that is there for that only, so that a refusal leaves no trace.
@@ -252,6 +220,14 @@ class Scoring(Operation):
         answer = answers[-1]
         assert answer is not None
         self.value = self._render(answer)
+
+
+def _named(cells: list[Any], stream: Stream) -> list[Any]:
+    """Return rows as mappings, so that whoever reads the log knows what the cells are."""
+    names = stream.columns
+    if names is None or not all(isinstance(row, list) and len(row) == len(names) for row in cells):
+        return cells
+    return [dict(zip(names, row, strict=True)) for row in cells]
 
 
 class Inspection(Operation):
