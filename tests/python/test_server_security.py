@@ -222,6 +222,14 @@ def test_the_service_does_not_start_for_others_without_a_key(only_operations, ho
     create_app(settings(tmp_path, host=host))
 
 
+def test_whoever_asks_for_keys_is_told_what_else_helps(only_operations, tmp_path):
+    with pytest.raises(ConfigurationError, match=r"or set auth to auto$") as error:
+        create_app(settings(tmp_path, auth="required"))
+    assert error.value.expected == "a key"
+    with pytest.raises(ConfigurationError, match=r"or listen on a loopback address$"):
+        create_app(settings(tmp_path, host="0.0.0.0"))
+
+
 def test_the_program_says_so_too(tmp_path):
     done = run("serve", "--host", "0.0.0.0", "--port", "0", "--data-dir", tmp_path)
     assert done.exit_code == 1

@@ -82,12 +82,14 @@ class Guard:
         if settings.needs_keys:
             self._keys = KeyRing(KeyFile(settings.keys_path))
             if not len(self._keys):
+                is_asked_for = settings.auth == "required"
+                other = "set auth to auto" if is_asked_for else "listen on a loopback address"
                 raise ConfigurationError(
                     f"there is no API key in {settings.keys_path}, and requests to {settings.host} "
-                    "need one: make it with freshet keys create, or listen on a loopback address",
+                    f"need one: make it with freshet keys create, or {other}",
                     id="parameter_out_of_range",
                     field="auth",
-                    expected="a key, or a loopback address as host",
+                    expected="a key" if is_asked_for else "a key, or a loopback address as host",
                 )
         self._limiter: RateLimiter | None = None
         if settings.rate_limit_per_second:
