@@ -358,6 +358,11 @@ def test_pages_of_origins_that_are_named_may(only_operations, tmp_path, file):
     assert ask(app, "OPTIONS", "/write", headers=wanted).status_code == 200
     refused = ask(app, "OPTIONS", "/write", headers={**PREFLIGHT, "Origin": "https://evil.example"})
     assert "access-control-allow-origin" not in refused.headers
+    assert problem(refused) == (400, "preflight_refused")
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert refused.json()["detail"].endswith("origin")
+    asked = {**PREFLIGHT, "Access-Control-Request-Method": "PUT"}
+    assert ask(app, "OPTIONS", "/write", headers=asked).json()["detail"].endswith("method")
     for headers, status in (({}, 401), ({"X-API-Key": key}, 200)):
         response = ask(app, "POST", "/write", headers={"Origin": PREFLIGHT["Origin"], **headers})
         assert response.status_code == status

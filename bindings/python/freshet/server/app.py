@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 
 from freshet import __version__
 from freshet.server import handlers, logs, openapi, tracing
+from freshet.server.cors import Pages
 from freshet.server.engine import Engine
 from freshet.server.metrics import Metrics
 from freshet.server.middleware import Gateway
@@ -41,11 +41,6 @@ ROUTES: Final = (
 
 #: The paths of the OpenAPI document, and of a page that shows it.
 _DOCUMENTATION: Final = ("/openapi.json", "/docs")
-
-#: What pages may send: the service's own, and what a proxy may spread requests by.
-_HEADERS: Final = (
-    "Authorization", "Content-Type", "X-API-Key", "X-Freshet-Stream", "X-Request-ID"
-)  # fmt: skip
 
 _TAGS: Final = [
     {"name": "streaming", "description": "Points of streams, scored as they come."},
@@ -134,15 +129,7 @@ def create_app(settings: ServerSettings) -> FastAPI:
     ]
     if settings.cors_origins:
         # Around the other one, for browsers ask first without a key.
-        middleware.append(
-            Middleware(
-                CORSMiddleware,
-                allow_origins=settings.cors_origins,
-                allow_methods=["GET", "POST", "DELETE"],
-                allow_headers=_HEADERS,
-                expose_headers=["Retry-After", "X-Request-ID"],
-            )
-        )
+        middleware.append(Middleware(Pages, origins=settings.cors_origins))
     if tracing.install(app):
         # Spans are made by a layer of FastAPI's, and are to have all that happens in them.
         app.user_middleware.extend(reversed(middleware))
