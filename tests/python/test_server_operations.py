@@ -306,11 +306,27 @@ def test_a_port_that_is_taken_is_a_message(tmp_path):
         assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (["--data-dir", "DATA", "--store", "redis://127.0.0.1:1/0"], "Redis cannot be used"),
+        (["--data-dir", "DATA", "--log", "foo://x"], "the log foo://x cannot be used"),
+    ],
+)
+def test_a_service_that_cannot_start_says_why_and_no_more(tmp_path, given, told):
+    done = run_program("serve", "--port", "0", *given, cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("freshet: ")
+    assert told in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
 def test_a_directory_that_cannot_be_made_is_a_message(tmp_path):
     (tmp_path / "file").write_text("")
     done = run_program("serve", "--port", "0", "--data-dir", tmp_path / "file" / "data")
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("freshet: ")
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("trusted", ["", "127.0.0.0/8"])

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 
 from freshet import __version__
+from freshet.errors import Error
 from freshet.server import handlers, logs, openapi, tracing
 from freshet.server.cors import Pages
 from freshet.server.engine import Engine
@@ -22,7 +23,7 @@ from freshet.server.security import Guard
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from freshet.server.settings import ServerSettings
 
@@ -63,11 +64,24 @@ class _Service(FastAPI):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
+        if scope["type"] == "lifespan":
+            await super().__call__(scope, receive, self._without_traceback(send))
+            return
         if self.around is None or scope["type"] != "http":
             await super().__call__(scope, receive, send)
             return
         scope["app"] = self
         await self.around(scope, receive, send)
+
+    def _without_traceback(self, send: Send) -> Send:
+        """Return a `send` that leaves out where in the program what can be foreseen came from."""
+
+        async def send_on(message: Message) -> None:
+            if isinstance(self.state.failure, (Error, OSError)):
+                message = {"type": message["type"]}
+            await send(message)
+
+        return send_on
 
     async def within(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request that has passed what is around."""
