@@ -25,7 +25,7 @@ _REFERENCE: Final = "#/components/schemas/{model}"
 _DESCRIPTIONS: Final = {
     400: "The body is no JSON",
     401: "The request has no valid API key",
-    403: "The API key does not allow this",
+    403: "The API key does not allow this, or a page in a browser may not ask",
     404: "There is no such thing",
     409: "What was asked contradicts what is there",
     413: "The request is larger than the service's limits",
@@ -117,12 +117,12 @@ def _hoist(described: dict[str, Any], schemas: dict[str, Any]) -> None:
 
 
 def _complete_operation(described: dict[str, Any]) -> None:
-    statuses = {500}
+    statuses = {403, 500}
     if described.get("parameters"):
         statuses.add(422)
     scope = described.get(SCOPE_KEY)
     if scope != "open":
-        statuses |= {401, 403, 429, 503}
+        statuses |= {401, 429, 503}
         described["security"] = [{"bearer": []}, {"apiKey": []}, {}]
     responses = described["responses"]
     if "HTTPValidationError" in str(responses.get("422")):
