@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bundle_testing import WINDOW, trained
 from freshet.server import create_app
 from server_testing import listening, settings
 
@@ -96,6 +97,23 @@ def test_the_curl_commands(url: str) -> None:
             assert [one["score"] for one in answer["results"]] == [None] * len(answer["results"])
         else:
             assert "urn:freshet:problem" not in done.stdout.decode()
+
+
+def test_the_curl_command_of_points(tmp_path: Path) -> None:
+    (command,) = (one for one in commands() if "predict_point" in one)
+    (tmp_path / "models").mkdir()
+    trained(1).save(tmp_path / "models" / "taxi")
+    app = create_app(settings(tmp_path / "data", models_dir=tmp_path / "models"))
+    with listening(app) as url:
+        for i in range(WINDOW + 1):
+            printed = LOCAL.sub(url, command).replace("curl ", "curl -s ", 1)
+            done = subprocess.run(["bash", "-c", printed], capture_output=True, check=True)
+            answer = json.loads(done.stdout)
+            assert answer["stream_id"] == "default"
+            assert answer["samples_until_ready"] == max(WINDOW - 2 - i, 0)
+            is_scored = i >= WINDOW - 1  # the last of the window is
+            assert (answer["error"] is not None) == is_scored
+            assert answer["label"] in (("normal", "anomaly") if is_scored else ("warmup",))
 
 
 def test_the_sensor_script(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
