@@ -153,10 +153,12 @@ def test_a_range_holds_for_the_file_too():
     assert "100" in result.stderr
 
 
-@pytest.mark.parametrize("command", ["detect", "stream", "score", "download", "dashboard"])
+@pytest.mark.parametrize(
+    "command", ["detect", "stream", "score", "download", "dashboard", "inspect", "backends"]
+)
 def test_the_commands_that_have_it(command):
     config = write("own.toml", "nonsense = 1\n")
-    argument = {"detect": ["data.csv"], "score": ["bundle"]}.get(command, [])
+    argument = {"detect": ["data.csv"], "score": ["bundle"], "inspect": ["bundle"]}.get(command, [])
     result = run(command, *argument, "--config", config)
     assert result.stderr.startswith(
         f"freshet: own.toml, nonsense: there is no such option of {command}, expected one of "
@@ -167,6 +169,11 @@ def test_a_download_is_configured():
     config = write("own.yaml", "out: x.csv\nmirror: nowhere\noverwrite: true\n")
     result = run("download", "nyc_taxi", "--config", config)
     assert (result.exit_code, result.stderr[:16]) == (1, "freshet: nowhere")
+
+
+def test_backends_are_configured():
+    result = run("backends", "--config", write("own.toml", 'format = "json"\n'))
+    assert result.stdout == run("backends", "--format", "json").stdout
 
 
 def test_a_training_is_configured_by_toml():

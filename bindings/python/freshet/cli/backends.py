@@ -10,6 +10,7 @@ from typing import Annotated, Final
 import typer
 
 import freshet
+from freshet.cli._config_option import ConfigFile
 
 EXAMPLES: Final = (
     "freshet backends",
@@ -29,6 +30,7 @@ def backends(
         Format, typer.Option("--format", help="JSON has all there is to know.")
     ] = Format.table,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    config: ConfigFile = None,  # noqa: ARG001
 ) -> None:
     """List the detection methods, in the order in which to try them."""
     methods = freshet.backends()

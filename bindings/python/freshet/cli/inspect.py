@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from freshet import _core
+from freshet.cli._config_option import ConfigFile
 from freshet.cli._output import as_table
 
 EXAMPLES: Final = (
@@ -24,6 +25,7 @@ def inspect(
     as_json: Annotated[bool, typer.Option("--json", help="Print all there is to know as JSON.")] = (
         False
     ),
+    config: ConfigFile = None,  # noqa: ARG001
 ) -> None:
     """Verify a bundle and show what is in it.
 
