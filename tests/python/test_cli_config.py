@@ -9,7 +9,7 @@ import freshet
 import pytest
 import typer
 import yaml
-from cli_testing import PROGRAM, run, write_csv
+from cli_testing import PROGRAM, run, write_csv, write_nab
 from freshet.cli import app, detect
 
 
@@ -154,7 +154,8 @@ def test_a_range_holds_for_the_file_too():
 
 
 @pytest.mark.parametrize(
-    "command", ["detect", "stream", "score", "download", "dashboard", "inspect", "backends"]
+    "command",
+    ["detect", "stream", "score", "download", "dashboard", "evaluate", "inspect", "backends"],
 )
 def test_the_commands_that_have_it(command):
     config = write("own.toml", "nonsense = 1\n")
@@ -174,6 +175,61 @@ def test_a_download_is_configured():
 def test_backends_are_configured():
     result = run("backends", "--config", write("own.toml", 'format = "json"\n'))
     assert result.stdout == run("backends", "--format", "json").stdout
+
+
+def test_every_option_of_an_evaluation_can_stand_in_a_file(here, monkeypatch):
+    monkeypatch.delenv("FRESHET_DATA", raising=False)
+    write_nab(here / "nab")
+    rows = "".join(f"own/small.csv,{row},{row % 7 / 7}\n" for row in range(120))
+    write("own.csv", f"file,row,anomaly_score\n{rows}")
+    options = {
+        "data": "nab",
+        "backend": ["ecod", "copod"],
+        "rolling": [2, 5],
+        "set": {"contamination": 0.05},
+        "detector": {
+            "of hours": {"backend": "hbos", "backend_params": {"n_bins": 7}, "lag_periods": [1]}
+        },
+        "scores": ["own.csv"],
+        "jobs": 1,
+        "json": "a.json",
+        "html": "a.html",
+    }
+    done = run("evaluate", "--config", write("own.yaml", yaml.safe_dump(options)))
+    assert done.exit_code == 0, done.stderr
+    expected = run(
+        "evaluate", "--data", "nab", "-b", "ecod", "-b", "copod", "--rolling", "2,5", "--set",
+        "contamination=0.05", "--detector",
+        "of hours={backend: hbos, backend_params: {n_bins: 7}, lag_periods: [1]}", "--scores",
+        "own.csv", "--jobs", 1, "--json", "b.json", "--html", "b.html",
+    )  # fmt: skip
+    assert expected.exit_code == 0, expected.stderr
+    reports = [json.loads(Path(name).read_text()) for name in ("a.json", "b.json")]
+    for one in reports:
+        for evaluation in one["evaluations"]:
+            del evaluation["seconds"]  # Each run has its own.
+    assert reports[0] == reports[1]
+    names = [one["name"] for one in reports[0]["evaluations"]]
+    assert names == ["own", "of hours", "ecod", "copod"]
+    assert Path("a.html").read_text().count("<img ") == 4
+    known = typer.main.get_command(app).commands["evaluate"].params
+    assert {max(one.opts, key=len)[2:] for one in known} == {*options, "config"}
+
+
+def test_detectors_of_an_evaluation_are_tables_in_toml(here):
+    write_nab(here / "nab")
+    config = write(
+        "own.toml", 'data = "nab"\n[detector."of hours"]\nbackend = "hbos"\nlag_periods = [1]\n'
+    )
+    done = run("evaluate", "--config", config, "--data", here / "nab")
+    assert [line.split("  ")[0] for line in done.stdout.splitlines()] == ["detector", "of hours"]
+    result = run("evaluate", "--config", write("own.toml", 'detector = "hbos"\n'))
+    assert result.stderr.startswith("freshet: own.toml, detector: 'hbos', expected names with a")
+
+
+def test_a_variable_takes_precedence_over_the_file(here, monkeypatch):
+    monkeypatch.setenv("FRESHET_DATA", str(write_nab(here / "nab")))
+    assert run("evaluate", "--config", write("own.toml", 'data = "nowhere"\n')).exit_code == 0
 
 
 def test_a_training_is_configured_by_toml():

@@ -146,7 +146,7 @@ def workplace(monkeypatch, tmp_path):
 @pytest.mark.parametrize("page", with_blocks("sh"), ids=name)
 def test_commands_work(page, workplace):
     for _, text in blocks(page, "yaml"):
-        (workplace / "detectors.yaml").write_text(text, encoding="utf-8")
+        (workplace / "evaluation.yaml").write_text(text, encoding="utf-8")
     for line, block in blocks(page, "sh"):
         subprocess.run(["bash", "-n"], input=block, text=True, check=True)
         with contextlib.ExitStack() as services:
@@ -178,8 +178,8 @@ def test_commands_work(page, workplace):
 def test_yaml_is_read(page, tmp_path):
     for _, text in blocks(page, "yaml"):
         content = yaml.safe_load(text)
-        if all(isinstance(one, dict) for one in content.values()):
-            for detector in content.values():
+        if "detector" in content:
+            for detector in content["detector"].values():
                 StreamingDetector(**detector)
         else:
             path = tmp_path / "train.yaml"

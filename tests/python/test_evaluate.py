@@ -363,12 +363,10 @@ class TestRunning:
 
 class TestCommand:
     def test_prints_a_table_and_writes_reports(self, directory, tmp_path):
-        (tmp_path / "detectors.yaml").write_text(
-            "mine:\n  backend: hbos\n  backend_params: {n_bins: 20}\n"
-        )
         done = run(
             "evaluate", "--data", directory, "--backend", "ecod", "--rolling", "5,10",
-            "--set", "contamination=0.01", "--config", tmp_path / "detectors.yaml",
+            "--set", "contamination=0.01",
+            "--detector", "mine={backend: hbos, backend_params: {n_bins: 20}}",
             "--json", tmp_path / "out.json", "--html", tmp_path / "out.html",
         )  # fmt: skip
         assert done.exit_code == 0, done.output
@@ -392,6 +390,9 @@ class TestCommand:
             (("--rolling", "5,x"), "5,10,20"),
             (("--set", "contamination"), "NAME=VALUE"),
             (("--set", "columns=[1"), "no YAML"),
+            (("--detector", "mine"), "NAME=SETTINGS"),
+            (("--detector", "mine={backend: ["), "no YAML"),
+            (("--detector", "mine=hbos"), "expected settings, for example {backend: hbos}"),
         ],
     )
     def test_options_are_checked(self, directory, options, message):

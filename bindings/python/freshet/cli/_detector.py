@@ -209,13 +209,15 @@ def numbers_of_rows(text: str | None, option: str) -> list[int] | None:
         ) from None
 
 
-def named_values(given: Sequence[str] | None, option: str) -> dict[str, Any]:
+def named_values(
+    given: Sequence[str] | None, option: str, shape: str = "NAME=VALUE"
+) -> dict[str, Any]:
     """Return the values of NAME=VALUE, which are YAML."""
     values = {}
     for one in given or ():
         name, equals, value = one.partition("=")
         if not (name and equals):
-            raise typer.BadParameter(f"expected NAME=VALUE, not {one!r}", param_hint=option)
+            raise typer.BadParameter(f"expected {shape}, not {one!r}", param_hint=option)
         values[name] = _value(value, option)
     return values
 

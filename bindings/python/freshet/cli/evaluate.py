@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from freshet.cli._completion import backend_names
+from freshet.cli._config_option import ConfigFile
 from freshet.cli._detector import named_values, numbers_of_rows, settings_of
 from freshet.cli._output import as_table, replacing
 from freshet.cli._progress import showing_steps
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 EXAMPLES: Final = (
     "freshet evaluate --data nab --backend ecod --backend hbos --rolling 5,20",
     "freshet evaluate --data nab --set contamination=0.01 --set 'lag_periods=[1, 2]'",
-    "freshet evaluate --data nab --config detectors.yaml --html report.html",
+    "freshet evaluate --data nab --detector 'hours={backend: hbos, lag_periods: [1, 2]}'",
+    "freshet evaluate --config evaluation.yaml --html report.html",
     "freshet evaluate --data nab --scores numenta.csv.gz --json report.json",
 )
 
@@ -58,13 +60,12 @@ def evaluate(
             "may be repeated.",
         ),
     ] = None,
-    config: Annotated[
-        Path | None,
+    detector: Annotated[
+        list[str] | None,
         typer.Option(
-            "--config",
-            "-c",
-            metavar="FILE",
-            help="YAML or TOML: from the name of each detector to its settings.",
+            "--detector",
+            metavar="NAME=SETTINGS",
+            help="A detector with settings of its own, in YAML; may be repeated.",
         ),
     ] = None,
     scores: Annotated[
@@ -86,6 +87,7 @@ def evaluate(
         Path | None,
         typer.Option("--html", metavar="FILE", help="Write a page with pictures of all series."),
     ] = None,
+    config: ConfigFile = None,  # noqa: ARG001
 ) -> None:
     """Score detectors on labelled series as the Numenta Anomaly Benchmark does.
 
@@ -99,7 +101,7 @@ def evaluate(
     from freshet.evaluate import evaluate as evaluated
     from freshet.evaluate.report import COLUMNS, cells, page
 
-    configurations = _configurations(backend, rolling, given, config, is_needed=not scores)
+    configurations = _configurations(backend, rolling, given, detector, is_needed=not scores)
     series = load_series(data)
     findings = [
         Findings(path.name.removesuffix(".gz").removesuffix(".csv"), read_scores(path, series))
@@ -129,7 +131,7 @@ def _configurations(
     backends: list[str] | None,
     rolling: str | None,
     given: list[str] | None,
-    config: Path | None,
+    detectors: list[str] | None,
     *,
     is_needed: bool,
 ) -> list[Configuration]:
@@ -140,7 +142,7 @@ def _configurations(
         common["rolling_windows"] = numbers_of_rows(rolling, "--rolling")
     configurations = [
         Configuration(name, settings_of({**common, **settings}))
-        for name, settings in _configured(config).items()
+        for name, settings in _own_settings(detectors).items()
     ]
     if not configurations and not backends and is_needed:
         backends = ["ecod"]
@@ -150,13 +152,12 @@ def _configurations(
     return configurations
 
 
-def _configured(config: Path | None) -> dict[str, dict[str, Any]]:
-    if config is None:
-        return {}
-    from freshet.cli._documents import read_document
-
-    expected = "the name of each detector and its settings below it"
-    found = read_document(config, expected).fields
-    if not all(isinstance(one, dict) for one in found.values()):
-        raise typer.BadParameter(f"{config}: expected {expected}", param_hint="--config")
-    return {str(name): settings for name, settings in found.items()}
+def _own_settings(detectors: list[str] | None) -> dict[str, dict[str, Any]]:
+    found = named_values(detectors, "--detector", "NAME=SETTINGS")
+    for name, settings in found.items():
+        if not isinstance(settings, dict):
+            raise typer.BadParameter(
+                f"{name}: {settings!r:.60}, expected settings, for example {{backend: hbos}}",
+                param_hint="--detector",
+            )
+    return found
