@@ -23,7 +23,7 @@ from server_testing import listening, settings
 #: docs/cli.md has a test of its own.
 PAGES = [page for page in DOCUMENTS if name(page) != "docs/cli.md"]
 #: Commands of others; their blocks are only checked to be shell.
-OTHERS = {"cat", "cp", "docker", "git", "mkdir", "python3", "redis-server", "tail"}
+OTHERS = {".", "cat", "cp", "docker", "git", "mkdir", "python3", "redis-server", "tail"}
 #: What would not end, and the option by which only its options are looked at.
 ENDLESS = {"dashboard": "--help", "serve": "--print-config"}
 #: What ends with an error when it is run here: the key is an example.
@@ -84,6 +84,7 @@ def check_pip(words):
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     known = re.findall(r"^(\w+) = \[", project.split("[project.optional-dependencies]")[1], re.M)
     assert words[0] == "install"
+    assert re.fullmatch(r"\.(\[.*\])?", words[-1]), "commands are for somebody with a clone"
     assert set(filter(None, extras.split(","))) <= set(known)
 
 
