@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
 __all__ = ["as_numbers", "draw_models", "draw_rate", "draw_threshold", "shade_cold_start"]
 
-#: Versions that have room for their names.
-_MOST_NAMES: Final = 24
+#: How wide a chart is on a small telephone, and a character of a name: the page does not know how
+#: wide it is, so that names have to fit there too.
+_NARROWEST_PIXELS: Final = 300
+_CHARACTER_PIXELS: Final = 7.5
 #: Cold starts that are named; the rest is shaded only.
 _MOST_COLD_NAMES: Final = 6
 _MOST_SWAP_LINES: Final = 60
@@ -133,20 +135,22 @@ def _rectangles(
 
 
 def _names(x: npt.NDArray[Any], spans: Sequence[Span]) -> list[str]:
-    """Return the names of bands that are wide enough, and not too many."""
+    """Return the names of versions, each in the middle of its band; none where they would touch."""
     whole = float(x[-1] - x[0]) or 1.0
     names = []
-    free_from = -1.0
+    free_from = 0.0
     for one in spans:
         left = x[one.begin]
         right = x[min(one.end, len(x) - 1)]
         begin = float(left - x[0]) / whole
         width = float(right - left) / whole
         middle = begin + width / 2
-        fits = middle - free_from >= 1 / _MOST_NAMES
-        names.append(f"v{one.version}" if fits else "")
+        name = f"v{one.version}"
+        half = (len(name) + 1) * _CHARACTER_PIXELS / _NARROWEST_PIXELS / 2
+        fits = free_from <= middle - half and middle + half <= 1.0
+        names.append(name if fits else "")
         if fits:
-            free_from = middle
+            free_from = middle + half
     return names
 
 
@@ -195,8 +199,10 @@ def shade_cold_start(
                 type="rect", x0=left, x1=right, y0=0, y1=1, yref=f"{y_axis} domain",
                 fillcolor=colours.cold, layer="below",
                 line={"width": 1, "dash": "dash", "color": colours.text},
-                label={
-                    "text": "cold start" if named else "", "textposition": "top left",
-                    "font": {"size": 12, "color": colours.text},
-                },
             )  # fmt: skip
+            if named:
+                figure.add_annotation(
+                    x=left, xanchor="left", y=1.0, yref=f"{y_axis} domain", yanchor="top",
+                    text="cold start", showarrow=False, font={"size": 12},
+                    bgcolor=colours.background, opacity=0.9,
+                )  # fmt: skip

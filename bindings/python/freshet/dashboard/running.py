@@ -16,7 +16,7 @@ __all__ = ["run", "streamlit_arguments"]
 _PAGE: Final = Path(__file__).with_name("page.py")
 #: The same colours as the charts'.
 _THEME: Final = {
-    "light.primaryColor": "#0072b2",
+    "light.primaryColor": "#00639b",
     "light.textColor": "#31333f",
     "light.backgroundColor": "#ffffff",
     "light.secondaryBackgroundColor": "#f3f5f9",
