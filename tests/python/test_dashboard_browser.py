@@ -2,7 +2,6 @@
 
 import csv
 import io
-import itertools
 import json
 import re
 import time
@@ -11,7 +10,6 @@ from contextlib import closing
 import pytest
 from dashboard_process import TIMEOUT, browser, click, dashboard, looking, markers, metric  # noqa: F401
 from dashboard_testing import entries, write_spikes
-from freshet.dashboard.palette import DARK, LIGHT, contrast
 from freshet.server.engine.journal import Journal
 from freshet.server.keys import KeyFile
 from playwright.sync_api import expect
@@ -251,91 +249,3 @@ def test_a_log_that_vanishes_leaves_what_was_shown(browser, tmp_path):  # noqa: 
         (tmp_path / "spikes.csv").unlink()
         expect(page.get_by_text("What is shown is of before.")).to_be_visible()
         expect(metric(page, "Points in view")).to_have_text("600")
-
-
-# ---- themes and access ---------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("theme", "colours"), [("light", LIGHT), ("dark", DARK)])
-def test_texts_have_contrast_in_both_themes(browser, log_url, theme, colours):  # noqa: F811
-    with looking(browser, log_url, theme=theme) as page:
-        choose(page, "Stream", "sensor")
-        expect(markers(page)).to_have_count(2)
-        app = page.locator("[data-testid='stApp']")
-        background = app.evaluate("one => getComputedStyle(one).backgroundColor")
-        assert hexadecimal(background) == colours.background
-        fill = markers(page).first.evaluate("one => getComputedStyle(one).fill")
-        assert hexadecimal(fill) == colours.anomaly
-        for selector in (
-            "[data-testid='stMetricLabel'] p",
-            "[data-testid='stMetricValue']",
-            "[data-testid='stCaptionContainer'] p",
-            "[data-testid='stWidgetLabel'] p",
-            "[data-testid='stSidebar'] [data-selected='true'] p",
-            "[data-testid='stMain'] [data-selected='true'] p",
-            "h2",
-            "h3",
-            ".js-plotly-plot .xtick text",
-        ):
-            assert seen_contrast(page.locator(selector).first) >= 4.5, selector
-
-
-def test_what_is_selected_is_not_told_by_colour_alone(page):
-    for role, name in ("radio", "time"), ("button", "normal"):
-        text = page.get_by_role(role, name=name).locator("p")
-        expect(text).to_have_css("text-decoration-line", "underline")
-    text = page.get_by_role("radio", name="row").locator("p")
-    expect(text).to_have_css("text-decoration-line", "none")
-    page.get_by_role("button", name="normal").click()
-    text = page.get_by_role("button", name="normal").locator("p")
-    expect(text).to_have_css("text-decoration-line", "none")
-
-
-def test_a_narrow_window_has_room_for_everything(browser, log_url, journal):  # noqa: F811
-    journal.write(entries(3000, "of many models", anomalies=(2500,)))
-    with looking(browser, log_url) as page:
-        choose(page, "Stream", "of many models")
-        expect(markers(page)).to_have_count(1)
-        page.set_viewport_size({"width": 420, "height": 900})
-        chart = page.get_by_test_id("stPlotlyChart").first
-        expect(page.get_by_test_id("stExpandSidebarButton")).to_be_visible()
-        page.wait_for_function(
-            "one => one.getBoundingClientRect().width < 400", arg=chart.element_handle()
-        )
-        assert chart.bounding_box()["width"] >= 380
-        wide = "one => one.scrollWidth > one.clientWidth"
-        assert not page.get_by_test_id("stMain").evaluate(wide)
-        names = page.locator(".js-plotly-plot .textpoint").filter(has_text=re.compile(r"^v\d+$"))
-        expect(names.first).to_be_visible()
-        boxes = sorted((one.bounding_box() for one in names.all()), key=lambda box: box["x"])
-        assert len(boxes) >= 5
-        for left, right in itertools.pairwise(boxes):
-            assert left["x"] + left["width"] < right["x"]
-
-
-#: The colours of a text and of what is behind it, as they are mixed with what is below.
-SEEN = """one => {
-  const parts = text => (text.match(/[0-9.]+/g) || []).map(Number);
-  const mix = (above, share, below) =>
-    above.slice(0, 3).map((part, i) => part * share + below[i] * (1 - share));
-  const ancestors = [];
-  for (let up = one; up; up = up.parentElement) ancestors.unshift(up);
-  let behind = [255, 255, 255], opacity = 1;
-  for (const each of ancestors) {
-    const style = getComputedStyle(each), colour = parts(style.backgroundColor);
-    opacity *= parseFloat(style.opacity);
-    behind = mix(colour, (colour[3] ?? 1) * opacity, behind);
-  }
-  const style = getComputedStyle(one);
-  const colour = parts(one instanceof SVGElement ? style.fill : style.color);
-  const text = mix(colour, (colour[3] ?? 1) * opacity, behind);
-  return [text, behind].map(each => `rgb(${each.map(Math.round)})`);
-}"""
-
-
-def seen_contrast(locator):
-    return contrast(*map(hexadecimal, locator.evaluate(SEEN)))
-
-
-def hexadecimal(colour):
-    return "#" + "".join(f"{int(part):02x}" for part in re.findall(r"[\d.]+", colour)[:3])

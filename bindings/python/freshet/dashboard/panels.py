@@ -55,6 +55,7 @@ h3 { font-size: 1.25rem !important; }
 div:has(> [data-testid="stElementContainer"] > [data-testid="stMetric"]) { row-gap: 0.75rem; }
 button[data-selected="true"] p { font-weight: 600; text-decoration: underline; }
 [data-testid="stSidebarUserContent"] { padding-top: 0; }
+[data-testid="stSidebar"][data-collapsed="true"] * { visibility: hidden !important; }
 @media (max-width: 640px) {
   [data-testid="stMainBlockContainer"] { padding: 3.6rem 1rem 2rem; }
 }
@@ -65,7 +66,8 @@ _NO_TOOLS: Final = {"displaylogo": False, "modeBarButtonsToRemove": ["select2d",
 def set_style() -> None:
     """Set what a theme does not: full contrast of small texts, less room around, marks of choices.
 
-    What is chosen is underlined, for its tint alone would tell it by colour.
+    What is chosen is underlined, for its tint alone would tell it by colour. What is beside the
+    window is hidden, for the Tab key would go there.
     """
     st.html(_STYLE)
 
