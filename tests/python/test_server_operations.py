@@ -106,6 +106,28 @@ sys.exit(main())
 """
 
 
+#: A service that is told to stop in the middle of a line of its log, as a slow pipe makes likely.
+INTERRUPTED = """
+import signal, sys
+from freshet.cli import main
+
+class Log:
+    def __init__(self, file):
+        self.file = file
+
+    def write(self, text):
+        self.file.write(text)
+        if '"serving"' in text:
+            signal.raise_signal(signal.SIGTERM)
+
+    def __getattr__(self, name):
+        return getattr(self.file, name)
+
+sys.stderr = Log(sys.stderr)
+sys.exit(main())
+"""
+
+
 def begin(url, path):
     """Send a request and leave its answer for later."""
     parts = urlsplit(url)
@@ -270,6 +292,13 @@ def test_the_program_serves_until_it_is_told_to_stop(tmp_path, number):
         assert not [line for line in program.lines() if line["level"] in ("warning", "error")]
         with pytest.raises(httpx.ConnectError):
             httpx.get(f"{program.url}/health")
+
+
+def test_the_program_stops_in_the_middle_of_a_line_of_its_log(tmp_path):
+    with started(tmp_path, code=INTERRUPTED) as program:
+        assert program.process.wait(60) == 0
+        assert [line["signal"] for line in program.lines("stopping")] == ["SIGTERM"]
+        assert program.lines("stopped")
 
 
 def test_requests_that_have_come_are_answered_before_the_end(tmp_path):

@@ -77,6 +77,7 @@ class _Server(uvicorn.Server):
     def __init__(self, app: FastAPI, settings: ServerSettings) -> None:
         self._app = app
         self._settings = settings
+        self._signal: signal.Signals | None = None
         proxies = list(settings.trusted_proxies)
         super().__init__(
             uvicorn.Config(
@@ -114,10 +115,16 @@ class _Server(uvicorn.Server):
             needs_keys=self._settings.needs_keys,
         )
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answer what has been asked, then close the application."""
+        _log.info("stopping", signal=self._signal and self._signal.name)
+        await super().shutdown(sockets)
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to stop."""
+        # It is told later: the signal may come in the middle of a line of the log.
+        self._signal = signal.Signals(sig)
         self._app.state.is_stopping = True
-        _log.info("stopping", signal=signal.Signals(sig).name)
         super().handle_exit(sig, frame)
 
 
