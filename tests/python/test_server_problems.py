@@ -1,5 +1,6 @@
 """Problem documents: what every answer that is no success looks like, and the OpenAPI document."""
 
+import gzip
 import json
 import logging
 
@@ -253,6 +254,14 @@ def test_a_body_that_is_not_declared_to_be_json_is_refused(app, content_type):
     content = document(post(app, '{"name": "a"}', content_type))
     assert (content["status"], content["id"]) == (415, "body_not_json")
     assert content["expected"] == "application/json"
+
+
+def test_a_compressed_body_is_refused(app):
+    headers = {"content-type": "application/json", "content-encoding": "gzip"}
+    body = gzip.compress(b'{"name": "a"}')
+    content = document(ask(app, "POST", "/whole", content=body, headers=headers))
+    assert (content["status"], content["id"]) == (415, "body_encoded")
+    assert (content["field"], content["expected"]) == ("Content-Encoding", "no encoding")
 
 
 @pytest.mark.parametrize(

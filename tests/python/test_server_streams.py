@@ -357,6 +357,24 @@ class TestRefusals:
 
         asking(app(tmp_path), question)
 
+    @pytest.mark.parametrize(("normalization", "threshold"), [("zscore", 3.5), ("raw", -7.0)])
+    def test_a_threshold_for_scores_beyond_one(
+        self, tmp_path: Path, normalization: str, threshold: float
+    ) -> None:
+        rows = stream(60)
+        expected = freshet.StreamingDetector(
+            "ecod", min_samples=10, normalization=normalization, threshold=threshold
+        ).process_many(rows)
+
+        async def question(client: Any) -> None:
+            given = {"normalization": normalization, "threshold": threshold}
+            answer = (await client.post(PATH, json=body(rows.tolist(), **given))).json()
+            assert answer["threshold"] == threshold
+            found = [one["is_anomaly"] for one in answer["results"][10:]]
+            assert found == expected.is_anomaly[10:].tolist()
+
+        asking(app(tmp_path), question)
+
     def test_more_samples_than_the_window_holds(self, tmp_path: Path) -> None:
         async def question(client: Any) -> None:
             answer = await client.post(PATH, json=body([[1.0]], min_samples=60, window_size=50))

@@ -38,10 +38,10 @@ async def read_json(request: Request, model: type[_M]) -> _M:
     Raises
     ------
     Problem
-        415 if the body is not declared to be JSON, 400 if it is none, 422 if it is no object or
-        not the model's.
+        415 if the body is not declared to be JSON, or is compressed, 400 if it is none, 422 if it
+        is no object or not the model's.
     """
-    content_type = _content_type(request)
+    content_type = _header(request, b"content-type")
     if not _is_json(content_type):
         raise Problem(
             415,
@@ -50,6 +50,15 @@ async def read_json(request: Request, model: type[_M]) -> _M:
             id="body_not_json",
             field="Content-Type",
             expected=_MEDIA_TYPE,
+        )
+    encoding = _header(request, b"content-encoding")
+    if encoding not in (b"", b"identity"):
+        raise Problem(
+            415,
+            f"The body is encoded as {encoding.decode('latin-1')}, expected none",
+            id="body_encoded",
+            field="Content-Encoding",
+            expected="no encoding",
         )
     body = await _read(request)
     try:
@@ -103,9 +112,9 @@ async def _read(request: Request) -> bytes:
     raise ClientDisconnect
 
 
-def _content_type(request: Request) -> bytes:
+def _header(request: Request, wanted: bytes) -> bytes:
     for name, value in request.scope["headers"]:
-        if name == b"content-type":
+        if name == wanted:
             found: bytes = value
             return found
     return b""

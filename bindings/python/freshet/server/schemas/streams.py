@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic.config import JsonDict
 
 from freshet.server.schemas.numbers import AS_INTEGER, Integer, Number
@@ -74,8 +81,13 @@ class StreamRequest(BaseModel):
     contamination: Number = Field(
         0.1, gt=0.0, le=0.5, description="The share of anomalies expected."
     )
+    normalization: Literal["calibrated", "standardization", "zscore", "raw"] = Field(
+        "calibrated", description="How the method's own scores become scores."
+    )
     threshold: Number = Field(
-        0.5, ge=0.0, le=1.0, description="Points that score above it are anomalies."
+        0.5,
+        description="Points that score above it are anomalies. From 0 to 1, as scores are, but for "
+        "the normalizations zscore and raw.",
     )
     rolling_windows: list[_Period] | None = Field(
         None, max_length=32, description="Widths of rolling statistics, in points."
@@ -89,9 +101,14 @@ class StreamRequest(BaseModel):
         alias="schema",
         description="How the columns become numbers; those not named are numbers.",
     )
-    normalization: Literal["calibrated", "standardization", "zscore", "raw"] = Field(
-        "calibrated", description="How the method's own scores become scores."
-    )
+
+    @field_validator("threshold")
+    @classmethod
+    def _in_range_of_scores(cls, threshold: float, info: ValidationInfo) -> float:
+        is_bounded = info.data.get("normalization", "raw") in ("calibrated", "standardization")
+        if is_bounded and not 0.0 <= threshold <= 1.0:
+            raise ValueError("expected a number from 0 to 1")
+        return threshold
 
 
 class PointVerdict(BaseModel):
