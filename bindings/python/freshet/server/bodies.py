@@ -41,7 +41,7 @@ async def read_json(request: Request, model: type[_M]) -> _M:
         415 if the body is not declared to be JSON, or is compressed, 400 if it is none, 422 if it
         is no object or not the model's.
     """
-    content_type = _header(request, b"content-type")
+    content_type, encoding = _kind_of_body(request)
     if not _is_json(content_type):
         raise Problem(
             415,
@@ -51,8 +51,7 @@ async def read_json(request: Request, model: type[_M]) -> _M:
             field="Content-Type",
             expected=_MEDIA_TYPE,
         )
-    encoding = _header(request, b"content-encoding")
-    if encoding not in (b"", b"identity"):
+    if encoding and encoding != b"identity":
         raise Problem(
             415,
             f"The body is encoded as {encoding.decode('latin-1')}, expected none",
@@ -112,12 +111,15 @@ async def _read(request: Request) -> bytes:
     raise ClientDisconnect
 
 
-def _header(request: Request, wanted: bytes) -> bytes:
+def _kind_of_body(request: Request) -> tuple[bytes, bytes]:
+    """Return ``Content-Type`` and ``Content-Encoding``; empty where there is none."""
+    content_type = encoding = b""
     for name, value in request.scope["headers"]:
-        if name == wanted:
-            found: bytes = value
-            return found
-    return b""
+        if name == b"content-type":
+            content_type = value
+        elif name == b"content-encoding":
+            encoding = value
+    return content_type, encoding
 
 
 def _is_json(content_type: bytes) -> bool:

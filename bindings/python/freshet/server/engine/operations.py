@@ -65,7 +65,6 @@ class Operation:
     #: Of the stream that it makes, if it does.
     settings: Mapping[str, Any] = MappingProxyType({})
     n_rows: int = 0
-    n_columns: int = 0
 
     def __init__(self, stream_id: str, future: asyncio.Future[Any] | None = None) -> None:
         self.stream_id = stream_id
@@ -73,6 +72,11 @@ class Operation:
         self.value: Any = None
         self.error: BaseException | None = None
         self.models: Sequence[ModelBytes] = ()
+
+    @property
+    def n_columns(self) -> int:
+        """Cells of its rows, 0 if it has none."""
+        return 0
 
     def prepare(self, stream: Stream, detectors: Detectors) -> list[Event]:
         """Return the events that are wanted, after checking that they can happen.
@@ -155,8 +159,13 @@ class Scoring(Operation):
         self._render = render
         self._bundle = bundle
         self.n_rows = len(values)
+
+    @property
+    def n_columns(self) -> int:
+        """Cells of the first row, 0 if that is none."""
+        values = self._rows.values
         first = values[0] if len(values) else None
-        self.n_columns = len(first) if isinstance(first, (np.ndarray, list, dict)) else 0
+        return len(first) if isinstance(first, (np.ndarray, list, dict)) else 0
 
     def prepare(self, stream: Stream, detectors: Detectors) -> list[Event]:
         """Check the settings and the rows."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
@@ -70,8 +69,10 @@ async def stream(request: Request) -> Response:
     values: Any = rows
     if not body.encodings:
         # What is no number may be a category: whether the stream has a schema, the engine knows.
-        with contextlib.suppress(DataError):
+        try:
             values, columns = read_rows(rows)
+        except DataError:
+            values = rows
     settings, given = _detector_settings(body)
     engine: Engine = request.app.state.engine
     response: Response = await engine.score(
