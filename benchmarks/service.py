@@ -8,6 +8,7 @@ never taken from different runs.
 from __future__ import annotations
 
 import functools
+import os
 import statistics
 import sys
 import tempfile
@@ -73,6 +74,7 @@ class Measurements:
         return 1 if self._quick else 3
 
     def _path(self) -> Path:
+        os.sync()  # or what the last service wrote would delay what this one has to wait for
         self._n_services += 1
         return Path(self._directory.name) / str(self._n_services)
 
