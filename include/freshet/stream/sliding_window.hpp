@@ -98,7 +98,11 @@ class SlidingWindow {
     size_ = 0;
   }
 
-  /// Reads or writes the window's rows; see io/archive.hpp.
+  /// Makes room for `capacity()` rows in a window that was read.
+  void make_room() { buffer_.resize(buffer_rows() * n_columns_); }
+
+  /// Reads or writes the window's rows; see io/archive.hpp. What was read has no room for further
+  /// ones before `make_room()`: whoever reads it knows first whether its shape can be right.
   template <class Archive>
   void serialize(Archive& archive) {
     archive(capacity_, n_columns_, size_);
@@ -108,7 +112,7 @@ class SlidingWindow {
                       "window shape");
       archive.require_available(size_, n_columns_ * sizeof(double));
       begin_ = 0;
-      buffer_.assign(buffer_rows() * n_columns_, 0.0);
+      buffer_.assign(size_ * n_columns_, 0.0);
     }
     archive.values(std::span<double>(at(begin_), size_ * n_columns_));
     archive.require(features_acceptable(view()), "window values");

@@ -304,6 +304,7 @@ class StreamingDetector {
       archive.require(window_.is_made_of(encoding_.n_outputs(config()), config()) &&
                           (active == nullptr || active->n_features() == n_scored()),
                       "shapes");
+      window_.make_room();
       archive.require(!interrupted || (interrupted->n_columns() == features().n_features() &&
                                        interrupted->n_rows() >= config().shingle &&
                                        interrupted->n_rows() <= config().window_size &&

@@ -76,6 +76,9 @@ class FeatureWindow {
            window_.capacity() == config.window_size;
   }
 
+  /// Makes room for further rows in one that was read; see SlidingWindow::make_room().
+  void make_room() { window_.make_room(); }
+
   /// Reads or writes the rows; see io/archive.hpp.
   template <class Archive>
   void serialize(Archive& archive) {
