@@ -94,9 +94,8 @@ struct OneClassSolution {
 /// Minimizes ½ Σ_ij a_i a_j k(x_i, x_j) with 0 ≤ a_i ≤ 1 and Σ a_i = nu · rows, by sequential
 /// minimal optimization: two coefficients at a time, chosen by second-order information (Fan, Chen
 /// and Lin, "Working Set Selection Using Second Order Information", JMLR 6, 2005).
-/// @param tolerance  by how much the optimality conditions may be violated at the end; what
-/// rounding
-///                   alone makes of them is always allowed
+/// @param tolerance  by how much the optimality conditions may be violated at the end, besides what
+///                   rounding makes of them
 /// @param max_steps  after which the coefficients are taken as they are
 class OneClassSolver {
  public:
