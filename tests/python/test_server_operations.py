@@ -389,6 +389,40 @@ def test_a_head_without_an_end_is_refused(tmp_path, head):
         assert accepted.status_code == 200
 
 
+def test_a_long_head_may_come_in_pieces(tmp_path):
+    with (
+        listening(create_app(settings(tmp_path))) as url,
+        socket.create_connection((urlsplit(url).hostname, urlsplit(url).port)) as connection,
+    ):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for _ in range(2):  # What came before does not count.
+            parts = [
+                b"GET /health HTTP/1.1\r\nHost: a\r\n",
+                b"X: ",
+                *[b"x" * 15_000] * 4,
+                b"\r\n\r",
+            ]
+            for part in parts:
+                connection.sendall(part)
+                time.sleep(0.02)
+            connection.sendall(b"\n")
+            assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+
+
+def test_headers_after_a_body_have_an_end(tmp_path):
+    with (
+        listening(create_app(settings(tmp_path))) as url,
+        socket.create_connection((urlsplit(url).hostname, urlsplit(url).port)) as connection,
+    ):
+        connection.settimeout(30)
+        head = b"POST /health HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+        connection.sendall(head + b"1\r\n{\r\n0\r\nX: ")
+        with pytest.raises(ConnectionError):  # noqa: PT012 (which of them fails is up to TCP)
+            for _ in range(1000):
+                connection.sendall(b"x" * 15_000)
+                time.sleep(0.001)
+
+
 def test_for_others_the_program_needs_a_key_and_takes_a_new_one(tmp_path):
     file = KeyFile(tmp_path / "data" / "api-keys.json")
     _, key = file.create("a", ["read"])

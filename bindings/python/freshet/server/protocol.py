@@ -22,25 +22,33 @@ class Protocol(HttpToolsProtocol):
     that a point passes.
     """
 
-    _is_in_head = False
+    # Of the headers that are complete, and of what the parser keeps of one that is not.
     _n_bytes = 0
+    _n_pending = 0
+    _goes_on = False
 
     def on_message_begin(self) -> None:
         """Begin to count."""
         super().on_message_begin()
-        self._is_in_head = True
-        self._n_bytes = 0
+        self._goes_on = True
+        self._n_bytes = self._n_pending = 0
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Count what is kept, also of the headers that may follow a body."""
+        self._goes_on = True
+        self._n_pending = 0
         self._n_bytes += len(name) + len(value)
         if self._n_bytes > MAX_HEAD_BYTES:
             raise ValueError("the head is too long")  # The parser's error, which becomes a 400.
         super().on_header(name, value)
 
+    def on_body(self, body: bytes) -> None:
+        """Leave the body to whoever reads it."""
+        self._goes_on = True
+        super().on_body(body)
+
     def on_headers_complete(self) -> None:
-        """End the head."""
-        self._is_in_head = False
+        """Have the answer sent in one piece."""
         super().on_headers_complete()
         if self.cycle is None or self.scope["method"] == "HEAD":
             return  # Nothing would ever follow the head.
@@ -49,10 +57,11 @@ class Protocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Read on, unless there is too much of a head that is not complete."""
+        self._goes_on = False
         super().data_received(data)
-        if self._is_in_head and not self.transport.is_closing():
-            self._n_bytes += len(data)
-            if self._n_bytes > MAX_HEAD_BYTES:
+        if not self._goes_on and not self.transport.is_closing():
+            self._n_pending += len(data)
+            if self._n_bytes + self._n_pending > MAX_HEAD_BYTES:
                 self.send_400_response("Request head too long.")
 
 
