@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from freshet import StreamingDetector
+from freshet._core import record_dtype
 from freshet.server import ServerSettings
 from freshet.server.engine import Engine
 from freshet.server.metrics import Metrics
@@ -24,6 +25,10 @@ SETTINGS: dict[str, Any] = {
     "threshold": 0.5,
     "retrain": "hosted",
 }
+
+
+#: The same for all requests, as it is for those that say the same of a detector.
+NOTHING_GIVEN: dict[str, Any] = {}
 
 
 def engine_at(data_dir: Path, **settings: Any) -> Engine:
@@ -42,13 +47,16 @@ async def score(
     given: dict[str, Any] | None = None,
 ) -> Any:
     """Score rows; return the records of the verdicts."""
+    values = rows if isinstance(rows, list) else np.asarray(rows, dtype=float)
+    if columns is None and isinstance(values, np.ndarray) and values.ndim == 2:
+        columns = [f"f{i}" for i in range(values.shape[1])]  # as JSON's objects have names
     return await engine.score(
         stream_id,
         settings=SETTINGS if settings is None else settings,
-        given={} if given is None else given,
-        values=np.asarray(rows, dtype=float) if not isinstance(rows, list) else rows,
+        given=NOTHING_GIVEN if given is None else given,
+        values=values,
         columns=columns,
-        render=lambda answer: answer.records.copy(),
+        render=lambda answer: np.frombuffer(answer.records, record_dtype),
     )
 
 

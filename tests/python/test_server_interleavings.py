@@ -21,6 +21,7 @@ from engine_testing import (
     settle,
     uninterrupted,
 )
+from freshet._core import record_dtype
 from freshet.errors import Error, SnapshotError, UnknownStreamError
 from freshet.server.engine.changes import StoreError
 from freshet.server.engine.operations import Eviction
@@ -287,7 +288,7 @@ def test_a_stream_that_fails_in_the_middle_of_a_turn(tmp_path: Path) -> None:
                 while one.epoch == 0 and not one.has_failed:
                     assert time.monotonic() < deadline
                     time.sleep(0.001)
-                return answer.records.copy()
+                return np.frombuffer(answer.records, record_dtype)
 
             engine._writer._journal.write = fail_late
             tasks = [asyncio.ensure_future(score(engine, "pump", rows[10:11]))]

@@ -15,10 +15,14 @@ import numpy as np
 import pytest
 from freshet._core import record_dtype, records_json
 from freshet.server import create_app
+from freshet.server.problems import Problem
+from freshet.server.routes import streams
+from freshet.server.schemas.streams import StreamRequest
 from freshet_testing import stream
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from pydantic import ValidationError
 from server_testing import asking, connected, listening, settings
 
 PATH = "/v1/ml/anomaly/stream"
@@ -483,7 +487,7 @@ def test_verdicts_are_written_as_json_has_them(bits):
         value = float(record[name])
         return value if record["scored"] and math.isfinite(value) else None
 
-    assert json.loads(records_json(records)) == [
+    assert json.loads(records_json(records.tobytes())) == [
         {
             "index": index,
             "score": number(record, "score"),
@@ -497,7 +501,7 @@ def test_verdicts_are_written_as_json_has_them(bits):
     one = np.zeros(1, record_dtype)
     one["scored"] = True
     one["score"] = 1.0
-    assert b'"score":1.0,' in records_json(one)
+    assert b'"score":1.0,' in records_json(one.tobytes())
 
 
 def test_who_asks_whether_to_send_a_body_is_told_before_the_answer(tmp_path: Path) -> None:
@@ -528,3 +532,29 @@ def test_whole_numbers_beyond_64_bits_are_refused(tmp_path: Path, value: float) 
             assert answer.json()["field"] == name
 
     asking(app(tmp_path), question)
+
+
+MEMBERS = st.dictionaries(
+    st.sampled_from(["threshold", "include_lags", "min_samples", "lag_periods", "schema", "other"]),
+    st.sampled_from(
+        [None, True, False, 0, 1, 1.0, 0.5, 10, 50.0, math.nan, [], [1], [1.0], [True], [math.nan],
+         {"a": "hash"}, {"a": "other"}, "x"]
+    ),
+)  # fmt: skip
+
+
+@given(st.lists(MEMBERS, min_size=1, max_size=8))
+def test_members_are_read_as_the_model_has_them(bodies: list[dict[str, Any]]) -> None:
+    """Whatever was remembered of the requests before, which may be equal but for their types."""
+    for members in bodies:
+        content = {"model": "pump", "data": {"a": 1.0}} | members
+        try:
+            expected = streams._wanted(StreamRequest.model_validate(content), {})
+        except ValidationError:
+            with pytest.raises(Problem):
+                streams._read(content)
+            continue
+        name, data, found = streams._read(content)
+        assert (name, data) == ("pump", {"a": 1.0})
+        assert repr(found.settings) == repr(expected.settings)
+        assert repr(found.given) == repr(expected.given)

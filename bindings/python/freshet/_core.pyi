@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 _Floats = npt.NDArray[np.float64]
+_Verdicts = tuple[bytes, int, int, int, float | None, bool, bool, int, float, int, int]
 
 __version__: str
 record_dtype: np.dtype[np.void]
@@ -44,7 +45,13 @@ class Score:
     def __float__(self) -> float: ...
 
 def result_at(records: npt.NDArray[np.void], index: int) -> Result: ...
-def records_json(records: npt.NDArray[np.void]) -> bytes: ...
+def records_json(records: bytes) -> bytes: ...
+def encode_rows(
+    values: _Floats,
+    columns: Sequence[str] | None,
+    timestamps: _Floats | None,
+    received_at: float,
+) -> bytes: ...
 
 @type_check_only
 class _Model:
@@ -356,6 +363,16 @@ class Pool:
         names: list[str] | None = None,
         timestamps: _Floats | None = None,
     ) -> npt.NDArray[np.void]: ...
+    def verdicts(
+        self,
+        stream_id: str,
+        rows: Any,
+        names: Sequence[str] | None = None,
+        timestamps: _Floats | None = None,
+    ) -> _Verdicts: ...
+    def answer(
+        self, points: list[tuple[str, Any, Sequence[str] | None, float]]
+    ) -> list[tuple[bytes, _Verdicts, bytes] | None]: ...
     def check(
         self,
         stream_id: str,

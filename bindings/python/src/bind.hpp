@@ -17,6 +17,7 @@ void bind_encoder(pybind11::module_& module);
 void bind_rows(pybind11::module_& module);
 void bind_trained_model(pybind11::module_& module);
 void bind_detector(pybind11::module_& module);
+void bind_points(pybind11::module_& module);
 void bind_pool(pybind11::module_& module);
 
 }  // namespace freshet::python

@@ -20,6 +20,7 @@ PYBIND11_MODULE(_core, module) {
   freshet::python::bind_errors(module);
   freshet::python::bind_results(module);
   freshet::python::bind_records_json(module);
+  freshet::python::bind_points(module);
   freshet::python::bind_models(module);
   freshet::python::bind_lstm_autoencoder(module);
   freshet::python::bind_features(module);

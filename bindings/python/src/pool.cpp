@@ -1,6 +1,8 @@
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -19,6 +21,7 @@
 #include "freshet/io/trained_model.hpp"
 #include "freshet/stream/detector_pool.hpp"
 #include "json.hpp"
+#include "points.hpp"
 #include "results.hpp"
 #include "rows.hpp"
 #include "session.hpp"
@@ -55,16 +58,39 @@ class Pool {
                          const py::object& names,
                          const std::optional<BatchTimes::Array>& timestamps) {
     const ReadBatch read(rows, names);
-    const BatchTimes times(timestamps, read.batch().rows.n_rows());
     const Records records(read.batch().rows.n_rows());
-    const auto use = [&](Session& session) {
-      session.process_many(read.batch(), records.results, times.view());
-    };
-    if (!is_single(read) || !process_at_once(stream_id, use)) {
-      const py::gil_scoped_release release;
-      pool_.with(stream_id, use);
-    }
+    process_into(records.results, stream_id, read, timestamps);
     return records.take();
+  }
+
+  /// As process_many, for the service, which wants no array.
+  py::tuple verdicts(std::string_view stream_id, const py::object& rows, const py::object& names,
+                     const std::optional<BatchTimes::Array>& timestamps) {
+    const ReadBatch read(rows, names);
+    const RecordBytes records(read.batch().rows.n_rows());
+    process_into(records.results, stream_id, read, timestamps);
+    return summary(records);
+  }
+
+  /// For rows of streams that there are, without Python's lock from the first to the last. An
+  /// answer is None where it is left to `verdicts` to say why not.
+  py::list answer(const py::list& given) {
+    std::deque<Point> points;
+    for (const py::handle one : given) points.emplace_back(one.cast<py::tuple>());
+    {
+      const py::gil_scoped_release release;
+      for (Point& point : points) {
+        try {
+          pool_.with_existing(point.stream_id(), [&](Session& session) { point.process(session); });
+        } catch (const Error&) {
+          continue;
+        }
+        point.write();
+      }
+    }
+    py::list answers;
+    for (const Point& point : points) answers.append(point.take());
+    return answers;
   }
 
   void check(std::string_view stream_id, const py::object& rows, const py::object& names,
@@ -178,6 +204,18 @@ class Pool {
   }
 
  private:
+  void process_into(std::span<Result> results, std::string_view stream_id, const ReadBatch& read,
+                    const std::optional<BatchTimes::Array>& timestamps) {
+    const BatchTimes times(timestamps, results.size());
+    const auto use = [&](Session& session) {
+      session.process_many(read.batch(), results, times.view());
+    };
+    if (!is_single(read) || !process_at_once(stream_id, use)) {
+      const py::gil_scoped_release release;
+      pool_.with(stream_id, use);
+    }
+  }
+
   /// Scoring a row takes less time than giving the GIL away and getting it back, for which others
   /// may make this thread wait for milliseconds.
   static bool is_single(const ReadBatch& read) { return read.batch().rows.n_rows() == 1; }
@@ -216,6 +254,18 @@ void bind_pool(py::module_& module) {
       .def("process_many", &Pool::process_many, "stream_id"_a, "rows"_a, "names"_a = py::none(),
            "timestamps"_a = py::none(),
            "process_many(self, stream_id, rows, names=None, timestamps=None)\n--\n\n")
+      .def("verdicts", &Pool::verdicts, "stream_id"_a, "rows"_a, "names"_a = py::none(),
+           "timestamps"_a = py::none(),
+           "verdicts(self, stream_id, rows, names=None, timestamps=None)\n--\n\n"
+           "What process_many gives as bytes, how many rows were scored and how many of them are "
+           "anomalies, the largest score or None, and of the last row scored, is_anomaly, status, "
+           "raw_score, samples_until_ready and index.")
+      .def(
+          "answer", &Pool::answer, "points"_a,
+          "answer(self, points)\n--\n\n"
+          "Of rows of streams that there are, as tuples of the stream's id, an array with one row, "
+          "its columns and when it came: encode_rows, verdicts and records_json. None for rows "
+          "that are refused, and unchanged.")
       .def("check", &Pool::check, "stream_id"_a, "rows"_a, "names"_a = py::none(),
            "timestamps"_a = py::none(),
            "check(self, stream_id, rows, names=None, timestamps=None)\n--\n\n")

@@ -1,10 +1,14 @@
 #include "results.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <limits>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <tuple>
 
@@ -143,6 +147,16 @@ Converts to float as its ``score``.)doc");
           "__repr__(self)\n--\n\n");
 }
 
+// What is between the flags and the numbers has whatever value it had in memory.
+void clear_padding(std::span<Result> results) noexcept {
+  constexpr std::size_t end_of_flags = offsetof(Result, status) + sizeof(Status);
+  static_assert(sizeof(Result) == offsetof(Result, index) + sizeof(Result::index));
+  for (Result& result : results) {
+    std::memset(reinterpret_cast<std::byte*>(&result) + end_of_flags, 0,
+                offsetof(Result, score) - end_of_flags);
+  }
+}
+
 }  // namespace
 
 Records::Records(std::size_t n)
@@ -150,14 +164,38 @@ Records::Records(std::size_t n)
       results(static_cast<Result*>(array.mutable_data()), n) {}
 
 py::array Records::take() const {
-  // What is between the flags and the numbers has whatever value it had in memory.
-  constexpr std::size_t end_of_flags = offsetof(Result, status) + sizeof(Status);
-  static_assert(sizeof(Result) == offsetof(Result, index) + sizeof(Result::index));
-  for (Result& result : results) {
-    std::memset(reinterpret_cast<std::byte*>(&result) + end_of_flags, 0,
-                offsetof(Result, score) - end_of_flags);
-  }
+  clear_padding(results);
   return array;
+}
+
+RecordBytes::RecordBytes(std::size_t n) : bytes(nullptr, n * sizeof(Result)) {
+  // Python aligns what bytes hold as malloc does, but for an offset that is a multiple of 16.
+  auto* const first = reinterpret_cast<Result*>(PyBytes_AS_STRING(bytes.ptr()));
+  static_assert(offsetof(PyBytesObject, ob_sval) % alignof(Result) == 0);
+  std::uninitialized_value_construct_n(first, n);
+  results = {first, n};
+}
+
+py::bytes RecordBytes::take() const {
+  clear_padding(results);
+  return bytes;
+}
+
+py::tuple summary(const RecordBytes& records) {
+  std::size_t n_scored = 0;
+  std::size_t n_anomalies = 0;
+  double max_score = -std::numeric_limits<double>::infinity();
+  for (const Result& result : records.results) {
+    if (!result.scored) continue;
+    ++n_scored;
+    n_anomalies += result.is_anomaly ? 1 : 0;
+    max_score = std::max(max_score, result.score);
+  }
+  const Result last = records.results.empty() ? Result() : records.results.back();
+  return py::make_tuple(records.take(), records.results.size(), n_scored, n_anomalies,
+                        n_scored == 0 ? py::object(py::none()) : py::float_(max_score), last.scored,
+                        last.is_anomaly, static_cast<int>(last.status), last.raw_score,
+                        last.samples_until_ready, last.index);
 }
 
 void bind_results(py::module_& module) {

@@ -22,4 +22,18 @@ struct Records {
   std::span<Result> results;
 };
 
+/// The same as bytes of Python, for whoever only keeps or sends them.
+struct RecordBytes {
+  explicit RecordBytes(std::size_t n);
+
+  /// The bytes, which are the same for the same results.
+  [[nodiscard]] pybind11::bytes take() const;
+
+  pybind11::bytes bytes;
+  std::span<Result> results;
+};
+
+/// The records, and what the service asks of them; see Pool.verdicts.
+[[nodiscard]] pybind11::tuple summary(const RecordBytes& records);
+
 }  // namespace freshet::python

@@ -17,7 +17,7 @@ from freshet.server.problems import INVALID, Problem, from_validation
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-__all__ = ["json_response", "read_json"]
+__all__ = ["json_response", "read_json", "read_object", "validated"]
 
 _MEDIA_TYPE: Final = "application/json"
 _OPTIONS: Final = orjson.OPT_SERIALIZE_NUMPY
@@ -38,8 +38,33 @@ async def read_json(request: Request, model: type[_M]) -> _M:
     Raises
     ------
     Problem
+        See `read_object` and `validated`.
+    """
+    return validated(model, await read_object(request))
+
+
+def validated(model: type[_M], content: dict[str, Any]) -> _M:
+    """Return what a body holds as a model.
+
+    Raises
+    ------
+    Problem
+        422 if it is not the model's.
+    """
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        raise from_validation(error.errors(include_url=False, include_context=False)) from None
+
+
+async def read_object(request: Request) -> dict[str, Any]:
+    """Read the body of a request as an object, whatever its members are.
+
+    Raises
+    ------
+    Problem
         415 if the body is not declared to be JSON, or is compressed, 400 if it is none, 422 if it
-        is no object or not the model's.
+        is no object.
     """
     content_type, encoding = _kind_of_body(request)
     if not _is_json(content_type):
@@ -72,10 +97,7 @@ async def read_json(request: Request, model: type[_M]) -> _M:
             title=INVALID,
             expected="an object",
         )
-    try:
-        return model.model_validate(content)
-    except ValidationError as error:
-        raise from_validation(error.errors(include_url=False, include_context=False)) from None
+    return content
 
 
 def json_response(content: Any, status: int = 200) -> Response:

@@ -62,7 +62,8 @@ def configure(
         exceptions,
     ]
     number = getattr(logging, level.upper())
-    _access.lines = _Lines(file, None) if layout == "json" and number <= logging.INFO else None
+    _access.is_left_out = number > logging.INFO
+    _access.lines = _Lines(file, None) if layout == "json" and not _access.is_left_out else None
     structlog.configure(
         processors=[*processors, structlog.stdlib.add_logger_name, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(number),
@@ -101,6 +102,11 @@ class AccessLog:
         self._log = structlog.get_logger("freshet.server.access")
         self._pending: list[bytes] = []
 
+    @property
+    def is_left_out(self) -> bool:
+        """Whether there is no use in writing."""
+        return _access.is_left_out
+
     def write(self, **fields: Any) -> None:
         """Log a request that ended."""
         if _access.lines is None:
@@ -119,9 +125,10 @@ class AccessLog:
 
 
 class _Access:
-    """Where lines of requests go; None for structlog, which leaves them out or shows them."""
+    """Where lines of requests go; None for structlog."""
 
     lines: _Lines | None = None
+    is_left_out = False
 
 
 _access: Final = _Access()

@@ -143,17 +143,8 @@ class Gateway:
             self._in_progress -= 1
             seconds = perf_counter() - started
             self._count(method, route, status, seconds)
-            client, key = scope.get("client"), scope.get(PRINCIPAL_KEY)
-            self._log.write(
-                request_id=request_id,
-                method=method,
-                # As it came: decoded it could end the line.
-                path=scope.get("raw_path", b"").decode("latin-1"),
-                status=status,
-                milliseconds=round(seconds * 1e3, 3),
-                client=client[0] if client else None,
-                key=key and key.id,
-            )
+            if not self._log.is_left_out:
+                self._write_line(scope, method, status, seconds)
 
     def _refusal(
         self, scope: Scope, headers: Mapping[bytes, bytes], route: Route | None
@@ -184,6 +175,19 @@ class Gateway:
             return Problem(404, f"There is nothing at {path:.200}")
         return Problem(
             405, f"{method} is not possible at {path:.200}", headers={"Allow": ", ".join(allowed)}
+        )
+
+    def _write_line(self, scope: Scope, method: str, status: int, seconds: float) -> None:
+        client, key = scope.get("client"), scope.get(PRINCIPAL_KEY)
+        self._log.write(
+            request_id=scope[REQUEST_ID_KEY],
+            method=method,
+            # As it came: decoded it could end the line.
+            path=scope.get("raw_path", b"").decode("latin-1"),
+            status=status,
+            milliseconds=round(seconds * 1e3, 3),
+            client=client[0] if client else None,
+            key=key and key.id,
         )
 
     def _count(self, method: str, route: Route | None, status: int, seconds: float) -> None:

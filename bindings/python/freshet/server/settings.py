@@ -231,5 +231,7 @@ class ServerSettings(BaseSettings):
 
     def stream_class(self, stream_id: str) -> str:
         """Return the class of a stream, for the metrics: the one of the longest prefix."""
+        if not self.stream_classes:
+            return "default"
         matching = [prefix for prefix in self.stream_classes if stream_id.startswith(prefix)]
         return self.stream_classes[max(matching, key=len)] if matching else "default"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from freshet.errors import Error
 
@@ -23,8 +23,7 @@ class StoreError(Error, OSError):
     """The store of the streams cannot be read or written now."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """An event, or predictions that belong to no stream's log, with what was answered.
 
     Attributes
@@ -67,26 +66,6 @@ class Entry:
     model: str | None = None
     bundle: str | None = None
     n_scored: int = 0
-
-    def row(self) -> tuple[Any, ...]:
-        """The values of its row, in the order of the table's columns."""
-        return (
-            self.stream_id,
-            self.incarnation,
-            self.sequence,
-            self.kind,
-            self.mode,
-            self.received_at,
-            self.first_index,
-            self.n_rows,
-            self.event,
-            self.results,
-            self.threshold,
-            self.n_anomalies,
-            self.max_score,
-            self.model,
-            self.bundle,
-        )
 
 
 @dataclass(frozen=True, slots=True)

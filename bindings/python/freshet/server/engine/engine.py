@@ -111,7 +111,7 @@ class Engine:
         measures = Measures(self._metrics, settings.stream_class, is_shared=self.store.is_shared)
         models = Models(self.store.model)
         self._bundles = Bundles(models)
-        self._detectors = Detectors(DetectorPool(), models)
+        self._detectors = Detectors(DetectorPool(), models, decide_alone=not self.store.is_shared)
         self._writer = Writer(self.journal, measures, is_durable=is_durable, wrote=self._wake_log)
         self._trainings = Trainings(
             self._detectors,
@@ -202,12 +202,9 @@ class Engine:
             Scoring(
                 stream_id,
                 asyncio.get_running_loop().create_future(),
+                Rows(values, columns, timestamps, time.time_ns() // 1000 / 1e6),
                 settings=settings,
                 given=given,
-                values=values,
-                columns=columns,
-                timestamps=timestamps,
-                received_at=round(time.time(), 6),
                 render=render,
                 cells=cells,
                 bundle=bundle,
@@ -370,14 +367,14 @@ class Engine:
 
 
 def _point_prediction(answer: Answer) -> PointPrediction:
-    last, stream = answer.last, answer.stream
+    stream = answer.stream
     assert stream.bundle is not None
     assert stream.threshold is not None
     return PointPrediction(
-        error=last.raw_score if last.scored else None,
-        is_anomaly=last.is_anomaly if last.scored else None,
+        error=answer.raw_score if answer.scored else None,
+        is_anomaly=answer.is_anomaly if answer.scored else None,
         threshold=stream.threshold,
-        samples_until_ready=last.samples_until_ready,
+        samples_until_ready=answer.samples_until_ready,
         model_version=stream.bundle,
     )
 

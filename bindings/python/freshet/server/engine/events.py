@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
+from freshet._core import encode_rows
+
 __all__ = ["Abandon", "Create", "Event", "Publish", "Reset", "Rows", "decode", "encode"]
 
 _LENGTH = struct.Struct("<I")
@@ -41,7 +43,7 @@ class Create:
     bundle: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: there are many, and to make one would take twice as long
 class Rows:
     """Rows come.
 
@@ -149,17 +151,15 @@ def _frame(header: dict[str, Any], *parts: bytes) -> bytes:
 
 
 def _encode_rows(event: Rows) -> bytes:
+    if not isinstance(event.values, list):
+        return encode_rows(event.values, event.columns, event.timestamps, event.received_at)
     header: dict[str, Any] = {
         "kind": Rows.kind,
         "columns": event.columns,
         "received_at": event.received_at,
+        "rows": event.values,
     }
     parts = []
-    if isinstance(event.values, list):
-        header["rows"] = event.values
-    else:
-        header["shape"] = event.values.shape
-        parts.append(event.values.astype(_FLOAT, copy=False).tobytes())
     if event.timestamps is not None:
         header["n_timestamps"] = len(event.timestamps)
         parts.append(event.timestamps.astype(_FLOAT, copy=False).tobytes())

@@ -35,11 +35,10 @@ from freshet.server.engine.sqlite_file import SqliteFile
 
 __all__ = ["Journal"]
 
-_INSERT: Final = (
-    "INSERT INTO journal (stream_id, incarnation, sequence, kind, mode, received_at, first_index,"
-    " n_rows, event, results, threshold, n_anomalies, max_score, model, bundle) VALUES "
-)
-_ROW: Final = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+#: What is written of an entry: all but `n_scored`, its last value, which the metrics alone want.
+_COLUMNS: Final = Entry._fields[:-1]
+_INSERT: Final = f"INSERT INTO journal ({', '.join(_COLUMNS)}) VALUES "
+_ROW: Final = f"({', '.join('?' * len(_COLUMNS))})"
 #: Rows of one statement. A thread gives Python's lock away for every statement, and gets it back
 #: when the others are done, which takes longer than most statements.
 _MAX_ROWS: Final = 64
@@ -109,23 +108,24 @@ class Journal(SqliteFile):
 
     def _write(self, changes: Sequence[Change], dropped: set[str]) -> None:
         """Write changes; `dropped` gets the models of events that are no longer kept."""
-        rows: list[tuple[Any, ...]] = []
+        entries: list[Entry] = []
         for change in changes:
             if isinstance(change, Entry):
-                rows.append(change.row())
+                entries.append(change)
                 continue
-            if rows:
-                self._insert(rows)
-                rows = []
+            if entries:
+                self._insert(entries)
+                entries = []
             self._apply(change, dropped)
-        if rows:
-            self._insert(rows)
+        if entries:
+            self._insert(entries)
 
-    def _insert(self, rows: Sequence[tuple[Any, ...]]) -> None:
-        for begin in range(0, len(rows), _MAX_ROWS):
-            some = rows[begin : begin + _MAX_ROWS]
+    def _insert(self, entries: Sequence[Entry]) -> None:
+        for begin in range(0, len(entries), _MAX_ROWS):
+            some = entries[begin : begin + _MAX_ROWS]
             query = _INSERT + ", ".join([_ROW] * len(some))
-            self._writer.execute(query, list(itertools.chain.from_iterable(some)))
+            values = itertools.chain.from_iterable(entry[:-1] for entry in some)
+            self._writer.execute(query, list(values))
 
     def _apply(self, change: Change, dropped: set[str]) -> None:
         execute = self._writer.execute

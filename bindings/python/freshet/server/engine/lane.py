@@ -6,6 +6,7 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import structlog
 
@@ -13,7 +14,7 @@ from freshet.errors import Error, SnapshotError
 from freshet.server.engine import changes as change
 from freshet.server.engine.changes import Change, Entry, SnapshotBytes
 from freshet.server.engine.entries import entry_of
-from freshet.server.engine.events import Event, encode
+from freshet.server.engine.events import Event, Rows, encode
 from freshet.server.engine.loading import Loader
 from freshet.server.engine.measures import Measures
 from freshet.server.engine.operations import Eviction, Operation, Removal, StaleError
@@ -66,8 +67,7 @@ class _Held:
         return bool(self.changes) and not self.stream.is_loaded
 
 
-@dataclass(frozen=True, slots=True)
-class _Prepared:
+class _Prepared(NamedTuple):
     """What is asked of the store; with a refusal only whether there is something to catch up."""
 
     held: _Held
@@ -114,7 +114,9 @@ class Lane:
     def work(self, streams: list[Stream]) -> None:
         """Do what waits for streams that the calling thread holds, and have it written."""
         held = [_Held(stream) for stream in streams]
-        active = held
+        if self._detectors.decide_alone:
+            self._answer_points(held)
+        active = [one for one in held if one.stream.waiting and not one.is_spoilt()]
         for _ in range(_ROUNDS):
             if not active:
                 break
@@ -133,6 +135,50 @@ class Lane:
         ]
         if done:
             self._writer.put(done)
+
+    def _answer_points(self, held: list[_Held]) -> None:
+        """Do what is wanted most, a verdict on a row, for all streams at once.
+
+        What is refused waits again, to be refused with a reason.
+        """
+        wanted: list[tuple[_Held, Operation]] = []
+        points: list[tuple[Stream, Rows]] = []
+        for one in held:
+            stream = one.stream
+            if not (stream.is_loaded and stream.is_ready) or stream.has_failed:
+                continue
+            while stream.waiting and (rows := stream.waiting[0].point_of(stream)) is not None:
+                wanted.append((one, stream.waiting.popleft()))
+                points.append((stream, rows))
+        if not points:
+            return
+        try:
+            answers = self._detectors.answer(points)
+        except Exception as error:
+            for one, operation in wanted:
+                one.stream.failed_epoch = one.stream.epoch
+                self._end(one, operation, error)
+            return
+        refused: list[tuple[_Held, Operation]] = []
+        for (one, operation), (stream, rows), found in zip(wanted, points, answers, strict=True):
+            if found is None:
+                refused.append((one, operation))
+                continue
+            encoded, answer = found
+            problem: Exception | None = None
+            try:
+                self._detectors.take_in(answer)
+                one.changes.append(self._entry(stream, rows, encoded, answer))
+                operation.happened(stream, self._detectors, [answer])
+            except Exception as error:
+                stream.failed_epoch = stream.epoch
+                problem = error
+            self._end(one, operation, problem)
+        for one, operation in reversed(refused):
+            one.stream.waiting.appendleft(operation)
+        for one in held:
+            if one.stream.status == "retraining":
+                self._check_training(one.stream)
 
     def _round(self, active: list[_Held]) -> None:
         """Do the next operation of each stream; the store is asked for all of them at once."""
@@ -163,10 +209,20 @@ class Lane:
                 if problem is None:
                     self._happen(one, operation, wanted.proposal)
             except Exception as error:
-                # The store has it, the detector may have half of it.
-                one.stream.failed_epoch = one.stream.epoch
+                if not self._is_refusal(error, one.stream, wanted.proposal):
+                    # The store has it, the detector may have half of it.
+                    one.stream.failed_epoch = one.stream.epoch
                 problem = error
             self._end(one, operation, problem)
+
+    def _is_refusal(self, error: Exception, stream: Stream, proposal: Proposal) -> bool:
+        """Whether the detector has refused rows, all of them, that no store has taken."""
+        return (
+            isinstance(error, Error)
+            and not self._store.is_shared
+            and stream.sequence == proposal.sequence
+            and isinstance(proposal.events[0], Rows)
+        )
 
     def _append(self, proposals: list[Proposal]) -> list[Missed | None]:
         if not self._store.is_shared:  # The writer does what takes time.
@@ -205,14 +261,14 @@ class Lane:
         """Load the stream if it is not in memory, or is not what the store has."""
         stream = one.stream
         has_failed = stream.has_failed  # once: the writer may find it out at any time
+        if stream.is_loaded and not has_failed:
+            return
         if one.is_spoilt(has_failed):
             raise _SpoiltError
         if has_failed:
             self._writer.wait_for(stream)
             stream.epoch += 1
             stream.is_loaded = False
-        if stream.is_loaded:
-            return
         if stream.incarnation is None and not self._store.is_shared and stream.epoch == 0:
             return
         self._writer.wait_for(stream)
@@ -246,7 +302,7 @@ class Lane:
             answer = self._detectors.apply(stream, event)
             answers.append(answer)
             one.changes.append(self._entry(stream, event, encoded, answer))
-        if proposal.events:
+        if proposal.models or len(proposal.events) > 1:
             one.changes.extend(self._store.changes(proposal, self._described(stream, proposal)))
         operation.happened(stream, self._detectors, answers)
         if stream.status == "retraining":
@@ -256,14 +312,16 @@ class Lane:
         return self._detectors.info(stream) if proposal.created else stream.info
 
     def _end(self, one: _Held, operation: Operation, error: BaseException | None) -> None:
-        if error is not None and not isinstance(error, Error):
+        one.operations.append(operation)
+        if error is None:
+            return
+        operation.error = error
+        if not isinstance(error, Error):
             _log.error("operation_failed", stream_id=one.stream.stream_id, exc_info=error)
         if isinstance(error, StaleError):
             _log.debug("training_stale", stream_id=one.stream.stream_id)
             # Another one may be due, and have waited for this one.
             self._check_training(one.stream)
-        operation.error = error
-        one.operations.append(operation)
 
     def _check_training(self, stream: Stream) -> None:
         if stream.is_loaded and not stream.is_training and time.monotonic() >= stream.lease_until:

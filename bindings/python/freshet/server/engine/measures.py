@@ -50,16 +50,20 @@ class Measures:
     def written(self, seconds: float, changes: Sequence[Change]) -> None:
         """A transaction of the journal took so long, and was of these changes."""
         self.took(self._writing, seconds)
-        counts: dict[tuple[str, str], Counter[str]] = {}
+        counts: dict[tuple[str, str], list[int]] = {}
         for change in changes:
             if isinstance(change, Entry) and change.results is not None:
                 key = (self._stream_class(change.stream_id), change.mode)
-                count = counts.setdefault(key, Counter())
-                count["warmup"] += change.n_rows - change.n_scored
-                count["normal"] += change.n_scored - change.n_anomalies
-                count["anomaly"] += change.n_anomalies
-        for (stream_class, mode), count in counts.items():
-            self._metrics.count_predictions(stream_class, mode, **count)
+                count = counts.get(key)
+                if count is None:
+                    count = counts[key] = [0, 0, 0]
+                count[0] += change.n_rows - change.n_scored
+                count[1] += change.n_scored - change.n_anomalies
+                count[2] += change.n_anomalies
+        for (stream_class, mode), (warmup, normal, anomaly) in counts.items():
+            self._metrics.count_predictions(
+                stream_class, mode, warmup=warmup, normal=normal, anomaly=anomaly
+            )
 
     def write_failed(self) -> None:
         """A transaction of the journal failed."""

@@ -9,7 +9,6 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from freshet import TrainedModel, Training
 from freshet.errors import Error, UnknownStreamError
@@ -81,6 +80,8 @@ class Operation:
     def prepare(self, stream: Stream, detectors: Detectors) -> list[Event]:
         """Return the events that are wanted, after checking that they can happen.
 
+        But for rows alone where the detectors decide alone: to refuse them these check them again.
+
         Raises
         ------
         Error
@@ -88,6 +89,10 @@ class Operation:
         """
         self.require(stream)
         return []
+
+    def point_of(self, stream: Stream) -> Rows | None:
+        """The row of numbers that is all that is wanted of a stream, and all that is to check."""
+        return None
 
     def happened(
         self, stream: Stream, detectors: Detectors, answers: Sequence[Answer | None]
@@ -119,12 +124,11 @@ class Scoring(Operation):
 
     Parameters
     ----------
+    rows : Rows
     settings : mapping
         With which the stream is made.
     given : mapping
         Those of them that must be the stream's if there is one.
-    values, columns, timestamps, received_at
-        See `Rows`.
     cells : list of rows, optional
         The rows as they came, for a stream whose schema makes categories of what are numbers to
         others; `values` if not given.
@@ -140,13 +144,10 @@ class Scoring(Operation):
         self,
         stream_id: str,
         future: asyncio.Future[Any] | None,
+        rows: Rows,
         *,
         settings: Mapping[str, Any],
         given: Mapping[str, Any],
-        values: npt.NDArray[np.float64] | list[Any],
-        columns: Sequence[str] | None,
-        timestamps: npt.NDArray[np.float64] | None,
-        received_at: float,
         render: Callable[[Answer], Any],
         cells: list[Any] | None = None,
         bundle: Bundle | None = None,
@@ -155,10 +156,10 @@ class Scoring(Operation):
         self.settings = settings
         self._given = given
         self._cells = cells
-        self._rows = Rows(values, columns, timestamps, received_at)
+        self._rows = rows
         self._render = render
         self._bundle = bundle
-        self.n_rows = len(values)
+        self.n_rows = len(rows.values)
 
     @property
     def n_columns(self) -> int:
@@ -166,6 +167,20 @@ class Scoring(Operation):
         values = self._rows.values
         first = values[0] if len(values) else None
         return len(first) if isinstance(first, (np.ndarray, list, dict)) else 0
+
+    def point_of(self, stream: Stream) -> Rows | None:
+        """The row, if it is one whose columns have names, for a stream with such settings."""
+        rows = self._rows
+        is_one = (
+            self.n_rows == 1
+            and self._given is stream.agreed
+            and self._bundle is None
+            and rows.columns is not None
+            and rows.timestamps is None
+            and isinstance(rows.values, np.ndarray)
+            and not stream.settings.get("schema")
+        )
+        return rows if is_one else None
 
     def prepare(self, stream: Stream, detectors: Detectors) -> list[Event]:
         """Check the settings and the rows."""
@@ -181,6 +196,8 @@ class Scoring(Operation):
             # With names, whoever reads the log knows what the values are.
             rows = dataclasses.replace(rows, columns=stream.columns)
         before = self._before(stream, detectors)
+        if before is None and detectors.decide_alone:
+            return [rows]
         if not isinstance(before, Create):
             detectors.pool.check(
                 stream.stream_id, rows.values, rows.timestamps, columns=rows.columns
@@ -197,7 +214,9 @@ class Scoring(Operation):
             self.models = (bundle.stored,)
             return Create(BUNDLE_SETTINGS, bundle.stored.digest, bundle.version)
         if bundle is None:
-            require_same_settings(stream.stream_id, self._given, stream.settings)
+            if self._given is not stream.agreed:
+                require_same_settings(stream.stream_id, self._given, stream.settings)
+                stream.agreed = self._given
             return None
         if stream.bundle is None:
             raise SettingsConflictError(stream.stream_id, {"bundle": (bundle.version, None)})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from freshet.server.engine.changes import Change, ModelBytes, SnapshotBytes, StreamInfo
 from freshet.server.engine.events import Create, Event
@@ -14,8 +14,7 @@ from freshet.server.engine.recovery import Recovery
 __all__ = ["LocalStore", "Missed", "Proposal", "Store"]
 
 
-@dataclass(frozen=True, slots=True)
-class Proposal:
+class Proposal(NamedTuple):
     """Events that somebody wants to happen after those that he has seen.
 
     Attributes

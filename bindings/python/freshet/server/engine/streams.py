@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-import numpy.typing as npt
-
 from freshet import DetectorPool
-from freshet._core import record_dtype
+from freshet._core import records_json
 from freshet.server.engine.events import Abandon, Create, Event, Publish, Reset, Rows
 from freshet.server.engine.models import Models
 
 if TYPE_CHECKING:
     from freshet.server.engine.operations import Operation
 
-__all__ = ["Answer", "Detectors", "Record", "Stream"]
+__all__ = ["Answer", "Detectors", "Stream"]
 
 _STATUSES: Final = ("collecting", "ready", "retraining")
 
@@ -38,6 +36,8 @@ class Stream:
         Whether the detector is in memory.
     settings : dict
         As `DetectorPool.add` takes them; what a request must not contradict.
+    agreed : mapping or None
+        What the last request that did not contradict them gave.
     bundle : str or None
         The version of the bundle that scores it.
     columns : sequence of str or None
@@ -51,6 +51,7 @@ class Stream:
     """
 
     __slots__ = (
+        "agreed",
         "bundle",
         "columns",
         "epoch",
@@ -82,7 +83,8 @@ class Stream:
         self.sequence = 0
         self.is_loaded = False
         self.is_ready = False
-        self.settings: dict[str, Any] = {}
+        self.settings: Mapping[str, Any] = {}
+        self.agreed: Mapping[str, Any] | None = None
         self.bundle: str | None = None
         self.columns: Sequence[str] | None = None
         self.is_training = False
@@ -123,66 +125,77 @@ class Stream:
         self.sequence = 0
         self.is_loaded = self.is_ready = self.is_training = False
         self.settings = {}
-        self.bundle = self.columns = None
+        self.agreed = self.bundle = self.columns = None
         self.lease_until = 0.0
         self.rows_since_snapshot = 0
         self.info = {}
 
 
-class Record(NamedTuple):
-    """A row of `ResultBatch.records`; `position` is its index, which tuples have a method for."""
-
-    scored: bool
-    is_anomaly: bool
-    alarm: bool
-    status: int
-    score: float
-    raw_score: float
-    samples_until_ready: int
-    model_version: int
-    position: int
-
-
-assert record_dtype.names == (*Record._fields[:-1], "index")
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """The verdicts on rows.
 
     Attributes
     ----------
-    records : structured ndarray
-        As of `ResultBatch`.
-    last : Record
-        The last of them.
+    records : bytes
+        Of ``ResultBatch.records``.
+    n_rows, n_scored, n_anomalies : int
+    max_score : float or None
+        None if no row was scored.
+    scored, is_anomaly, status, raw_score, samples_until_ready, position
+        Of the last record; `position` is its index, which tuples have a method for.
     stream : Stream
         As it is after them; read by whoever holds it only.
+    json : bytes
+        `results_json`, if it was written already.
     """
 
-    records: npt.NDArray[Any]
-    last: Record
+    records: bytes
+    n_rows: int
+    n_scored: int
+    n_anomalies: int
+    max_score: float | None
+    scored: bool
+    is_anomaly: bool
+    status: int
+    raw_score: float
+    samples_until_ready: int
+    position: int
     stream: Stream
+    json: bytes = b""
+
+    @property
+    def results_json(self) -> bytes:
+        """The records as the streaming API has them."""
+        return self.json or records_json(self.records)
 
     @property
     def samples_collected(self) -> int:
         """Rows in the window."""
-        return min(self.last.position + 1, int(self.stream.settings["window_size"]))
+        return min(self.position + 1, int(self.stream.settings["window_size"]))
 
 
 @dataclass(frozen=True, slots=True)
 class Detectors:
-    """The detectors of all streams, and what events do to them."""
+    """The detectors of all streams, and what events do to them.
+
+    Attributes
+    ----------
+    pool : DetectorPool
+    models : Models
+    decide_alone : bool
+        Whether rows that they refuse have not happened; where a store is shared, what it has taken
+        has.
+    """
 
     pool: DetectorPool
     models: Models
+    decide_alone: bool
 
     def apply(self, stream: Stream, event: Event) -> Answer | None:
         """Let an event happen that has been checked; return the verdicts if it is of rows."""
-        answer = None
         if isinstance(event, Rows):
-            answer = self._process(stream, event)
-        elif isinstance(event, Create):
+            return self._process(stream, event)
+        if isinstance(event, Create):
             self._create(stream, event)
         elif isinstance(event, Publish):
             model = self.models.get(stream.stream_id, event.model).with_version(event.version)
@@ -196,7 +209,7 @@ class Detectors:
             self.pool.reset(stream.stream_id)
             self._look(stream)
         stream.sequence += 1
-        return answer
+        return None
 
     def _look(self, stream: Stream) -> None:
         stats = self.pool.stats(stream.stream_id)
@@ -204,17 +217,45 @@ class Detectors:
         stream.model_version, stream.threshold = stats.model_version, stats.threshold
 
     def _process(self, stream: Stream, event: Rows) -> Answer:
-        records = self.pool.process_many(
-            stream.stream_id, event.values, event.timestamps, columns=event.columns
-        ).records
+        # Its rows are of the kinds that the core itself reads.
+        verdicts = self.pool._core.verdicts(
+            stream.stream_id, event.values, event.columns, event.timestamps
+        )
         if stream.columns is None:
             stream.columns = self.pool.columns(stream.stream_id)
-        last = Record._make(records[-1].item())
-        stream.status = _STATUSES[last.status]
+        answer = Answer(*verdicts, stream)
+        self.take_in(answer)
         if not stream.is_ready and stream.status != "collecting":
             self._look(stream)  # rows change the model once, and events do later
-        stream.rows_since_snapshot += len(records)
-        return Answer(records, last, stream)
+        return answer
+
+    def answer(self, points: Sequence[tuple[Stream, Rows]]) -> list[tuple[bytes, Answer] | None]:
+        """Let rows happen of streams that are ready, one each, while other threads go on.
+
+        Nothing is checked before; see `decide_alone`.
+
+        Returns
+        -------
+        list of tuple of bytes and Answer, or None
+            The event, encoded, and the verdict, for `take_in`; None if the row is refused.
+        """
+        found = self.pool._core.answer(
+            [
+                (stream.stream_id, rows.values, rows.columns, rows.received_at)
+                for stream, rows in points
+            ]
+        )
+        return [
+            None if one is None else (one[0], Answer(*one[1], stream, one[2]))
+            for (stream, _), one in zip(points, found, strict=True)
+        ]
+
+    def take_in(self, answer: Answer) -> None:
+        """Have a stream be as it was after a row; in the order of its rows."""
+        stream = answer.stream
+        stream.sequence += 1
+        stream.status = _STATUSES[answer.status]
+        stream.rows_since_snapshot += answer.n_rows
 
     def _create(self, stream: Stream, event: Create) -> None:
         if stream.stream_id in self.pool:
@@ -222,6 +263,7 @@ class Detectors:
         model = None if event.model is None else self.models.get(stream.stream_id, event.model)
         self.pool.add(stream.stream_id, event.settings, model=model)
         stream.settings = self.pool.settings(stream.stream_id)
+        stream.agreed = None
         stream.bundle = event.bundle
         stream.columns = self.pool.columns(stream.stream_id)
         stream.is_loaded = True
@@ -232,6 +274,7 @@ class Detectors:
         self.pool.restore(stream.stream_id, data)
         stream.sequence = sequence
         stream.settings = dict(info["settings"])
+        stream.agreed = None
         stream.bundle = info["bundle"]
         stream.columns = self.pool.columns(stream.stream_id)
         stream.is_loaded = True

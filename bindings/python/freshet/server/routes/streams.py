@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+import functools
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 import orjson
 from fastapi import APIRouter, Path, Request
+from pydantic import ValidationError
 from starlette.responses import Response
 
-from freshet._core import read_rows, records_json
+from freshet._core import read_rows
 from freshet.errors import DataError
-from freshet.server.bodies import json_response, read_json
+from freshet.server.bodies import json_response, read_object, validated
 from freshet.server.limits import require_size
 from freshet.server.openapi import operation
 from freshet.server.problems import Problem
@@ -21,6 +24,7 @@ from freshet.server.schemas.streams import (
     StreamingResult,
     StreamName,
     StreamRequest,
+    is_stream_name,
 )
 from freshet.server.security import authorize_stream, may_use_stream
 
@@ -33,6 +37,11 @@ router = APIRouter(prefix="/v1/ml/anomaly/stream", tags=["streaming"])
 
 _Model = Annotated[StreamName, Path(description="The stream's name.")]
 _DEFAULT_LAG_PERIODS = (1, 2, 3)
+_OF_POINTS: Final = frozenset({"model", "data"})
+#: Of requests that differ in their points only: how many kinds are remembered, and how long the
+#: rest of them may be.
+_MAX_REMEMBERED: Final = 1024
+_MAX_MEMBERS_BYTES: Final = 4096
 #: Settings that a request has as the library does.
 _SAME = (
     "backend",
@@ -53,9 +62,9 @@ async def stream(request: Request) -> Response:
 
     The answer comes when the points are stored. Points that are refused change nothing.
     """
-    body = await read_json(request, StreamRequest)
-    authorize_stream(request, body.model, "model")
-    rows = [body.data] if isinstance(body.data, dict) else body.data
+    name, data, wanted = _read(await read_object(request))
+    authorize_stream(request, name, "model")
+    rows = [data] if isinstance(data, dict) else data
     if not rows:
         raise Problem(
             422,
@@ -64,21 +73,21 @@ async def stream(request: Request) -> Response:
             field="data",
             expected="at least one point",
         )
-    require_size(request.app.state.settings, rows)
+    state = request.app.state
+    require_size(state.settings, rows)
     columns = None
     values: Any = rows
-    if not body.encodings:
+    if "schema" not in wanted.settings:
         # What is no number may be a category: whether the stream has a schema, the engine knows.
         try:
             values, columns = read_rows(rows)
         except DataError:
             values = rows
-    settings, given = _detector_settings(body)
-    engine: Engine = request.app.state.engine
+    engine: Engine = state.engine
     response: Response = await engine.score(
-        body.model,
-        settings=settings,
-        given=given,
+        name,
+        settings=wanted.settings,
+        given=wanted.given,
         values=values,
         columns=columns,
         cells=rows,
@@ -124,7 +133,52 @@ async def remove(request: Request, model: _Model) -> Response:
     return json_response({"object": "detector_deleted", "model": model, "status": "deleted"})
 
 
-def _detector_settings(body: StreamRequest) -> tuple[dict[str, Any], dict[str, Any]]:
+class _Wanted(NamedTuple):
+    """What requests say of a detector.
+
+    Attributes
+    ----------
+    members : dict
+        Of the requests' bodies, without the stream's name and its data.
+    settings, given : mapping
+        See `Scoring`; the same for all that have the same members.
+    """
+
+    members: dict[str, Any]
+    settings: Mapping[str, Any]
+    given: Mapping[str, Any]
+
+
+def _read(content: dict[str, Any]) -> tuple[str, dict[str, Any] | list[Any], _Wanted]:
+    """Return the stream, its data, and the rest of a request, which most requests have in common.
+
+    Raises
+    ------
+    Problem
+        If it is no `StreamRequest`.
+    """
+    name, data = content.get("model"), content.get("data")
+    if is_stream_name(name) and isinstance(data, (dict, list)):
+        members = {key: content[key] for key in content if key not in _OF_POINTS}
+        try:
+            text = orjson.dumps(members)
+            wanted = _remembered(text) if len(text) <= _MAX_MEMBERS_BYTES else None
+            # What JSON cannot write is null in the text.
+            if wanted is not None and wanted.members == members:
+                return name, data, wanted
+        except (orjson.JSONEncodeError, ValidationError):
+            pass  # Too deep, or wrong: where, the model of the whole says.
+    body = validated(StreamRequest, content)
+    return body.model, body.data, _wanted(body, {})
+
+
+@functools.lru_cache(maxsize=_MAX_REMEMBERED)
+def _remembered(members: bytes) -> _Wanted:
+    content = orjson.loads(members)
+    return _wanted(StreamRequest.model_validate({**content, "data": []}), content)
+
+
+def _wanted(body: StreamRequest, members: dict[str, Any]) -> _Wanted:
     """Return all settings of a detector, and those of them that the request names."""
     settings = {name: getattr(body, name) for name in _SAME}
     settings["retrain"] = "hosted"
@@ -142,7 +196,7 @@ def _detector_settings(body: StreamRequest) -> tuple[dict[str, Any], dict[str, A
         given["lag_periods"] = settings["lag_periods"]
     if "encodings" in set_fields:
         given["schema"] = body.encodings or {}
-    return settings, given
+    return _Wanted(members, settings, given)
 
 
 def _lag_periods(body: StreamRequest) -> list[int]:
@@ -159,10 +213,10 @@ def _render(answer: Answer) -> Response:
             "object": "streaming_result",
             "model": stream.stream_id,
             "status": stream.status,
-            "results": orjson.Fragment(records_json(answer.records)),
+            "results": orjson.Fragment(answer.results_json),
             "model_version": stream.model_version,
             "samples_collected": answer.samples_collected,
-            "samples_until_ready": answer.last.samples_until_ready,
+            "samples_until_ready": answer.samples_until_ready,
             "threshold": _threshold(stream.threshold, stream.settings),
             "bundle": stream.bundle,
         }
@@ -190,6 +244,6 @@ def _info(stream_id: str, info: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _threshold(active: float | None, settings: dict[str, Any]) -> float:
+def _threshold(active: float | None, settings: Mapping[str, Any]) -> float:
     """The active model's, or the one that it will have."""
     return settings.get("threshold", 0.5) if active is None else active

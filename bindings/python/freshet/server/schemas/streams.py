@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal
+import re
+from typing import Annotated, Any, Final, Literal, TypeGuard
 
 from pydantic import (
     BaseModel,
@@ -23,10 +24,14 @@ __all__ = [
     "StreamName",
     "StreamRequest",
     "StreamingResult",
+    "is_stream_name",
 ]
 
 #: No control characters: names end up in logs, paths and keys of stores.
-StreamName = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$")]
+_NAME: Final = r"^[^\x00-\x1f\x7f]+$"
+_MAX_NAME: Final = 256
+StreamName = Annotated[str, Field(min_length=1, max_length=_MAX_NAME, pattern=_NAME)]
+_is_name = re.compile(_NAME).fullmatch
 _Period = Annotated[int, Field(strict=True, ge=1, le=1_000_000), AS_INTEGER]
 Encoding = Literal["numeric", "hash", "label", "onehot", "binary", "frequency"]
 
@@ -57,6 +62,11 @@ _DATA_SCHEMA: Final[JsonDict] = {
         },
     ]
 }
+
+
+def is_stream_name(value: object) -> TypeGuard[str]:
+    """Whether a value is a `StreamName`."""
+    return type(value) is str and len(value) <= _MAX_NAME and _is_name(value) is not None
 
 
 class StreamRequest(BaseModel):

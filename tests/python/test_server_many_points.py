@@ -1,0 +1,164 @@
+"""Points that are answered together: each as if it had come alone."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from engine_testing import (
+    NOTHING_GIVEN,
+    SETTINGS,
+    assert_same_verdicts,
+    crash,
+    engine_at,
+    score,
+    settle,
+    uninterrupted,
+)
+from freshet._core import record_dtype
+from freshet.errors import DataError
+from freshet.server.engine import Engine
+from freshet.server.engine.streams import Detectors
+from freshet_testing import stream
+
+STREAMS = [f"s{i}" for i in range(5)]
+COLUMNS = [f"f{i}" for i in range(stream(1).shape[1])]
+
+
+@pytest.fixture
+def sizes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many points were answered at once."""
+    found: list[int] = []
+    answer = Detectors.answer
+
+    def counted(detectors: Detectors, points: Any) -> Any:
+        found.append(len(points))
+        return answer(detectors, points)
+
+    monkeypatch.setattr(Detectors, "answer", counted)
+    return found
+
+
+async def at_once(engine: Engine, points: list[tuple[str, Any]]) -> list[Any]:
+    """Ask for all before the first is looked at."""
+    with engine._pipeline._turns:
+        asked = [asyncio.ensure_future(score(engine, name, row)) for name, row in points]
+        await asyncio.sleep(0.02)
+    return await asyncio.gather(*asked, return_exceptions=True)
+
+
+def test_each_is_what_one_detector_says(tmp_path: Path, sizes: list[int]) -> None:
+    series = {name: stream(200, seed=i) for i, name in enumerate(STREAMS)}
+
+    async def scenario() -> dict[str, list[Any]]:
+        engine = engine_at(tmp_path / "data")
+        await engine.start()
+        try:
+            found: dict[str, list[Any]] = {name: [] for name in STREAMS}
+            for begin in range(0, 200, 10):
+                # Ten of each stream, in turn.
+                points = [
+                    (s, series[s][i : i + 1]) for i in range(begin, begin + 10) for s in STREAMS
+                ]
+                for (name, _), records in zip(points, await at_once(engine, points), strict=True):
+                    found[name].append(records)
+                await settle(engine, *STREAMS)
+            crash(tmp_path / "data", tmp_path / "copy")
+            return found
+        finally:
+            await engine.close()
+
+    async def again() -> list[int]:
+        engine = engine_at(tmp_path / "copy")
+        await engine.start()
+        try:
+            return [(await engine.info(name))["sequence"] for name in STREAMS]
+        finally:
+            await engine.close()
+
+    found = asyncio.run(scenario())
+    assert max(sizes) == 50
+    for name, parts in found.items():
+        records = np.concatenate(parts)
+        assert_same_verdicts(records, uninterrupted(series[name], records["model_version"]))
+        assert records["model_version"].max() >= 3
+    assert min(asyncio.run(again())) > 200
+
+
+def test_one_that_is_refused_leaves_no_trace(tmp_path: Path, sizes: list[int]) -> None:
+    rows = stream(60)
+    bad = rows[50:51].copy()
+    bad[0, 1] = np.nan
+
+    async def scenario() -> tuple[list[Any], Any]:
+        engine = engine_at(tmp_path)
+        await engine.start()
+        try:
+            await score(engine, "pump", rows[:40])
+            await settle(engine, "pump")
+            before = await score(engine, "pump", rows[40:41])  # what agrees is known from now on
+            points = [rows[41:42], bad, rows[42:43], rows[43:44, :2], rows[44:45]]
+            found = await at_once(engine, [("pump", row) for row in points])
+            assert sizes[-1] == 5
+            return found, before
+        finally:
+            await engine.close()
+
+    found, before = asyncio.run(scenario())
+    assert isinstance(found[1], DataError)
+    assert found[1].id == "value_non_finite"
+    assert isinstance(found[3], DataError)
+    good = np.concatenate([before, found[0], found[2], found[4]])
+    expected = uninterrupted(rows[[*range(43), 44]], [0] * 20 + [1] * 24)
+    assert_same_verdicts(good, expected[40:])
+
+
+@pytest.mark.parametrize("where", ["answer", "render"])
+def test_a_failure_loads_the_streams_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    rows = stream(60)
+    answer = Detectors.answer
+
+    def fail(detectors: Detectors, points: Any) -> Any:
+        answer(detectors, points)  # All of it has happened, but nobody was told.
+        monkeypatch.setattr(Detectors, "answer", answer)
+        raise MemoryError
+
+    def render(answer: Any) -> Any:
+        raise RuntimeError("broken")
+
+    async def scenario() -> list[Any]:
+        engine = engine_at(tmp_path)
+        await engine.start()
+        try:
+            await score(engine, "pump", rows[:40])
+            await settle(engine, "pump")
+            first = await score(engine, "pump", rows[40:41])
+            if where == "answer":
+                monkeypatch.setattr(Detectors, "answer", fail)
+                failed = await at_once(engine, [("pump", row[None]) for row in rows[41:44]])
+                assert [type(one) for one in failed] == [MemoryError] * 3
+            else:
+                with pytest.raises(RuntimeError, match="broken"):
+                    await engine.score(
+                        "pump",
+                        settings=SETTINGS,
+                        given=NOTHING_GIVEN,
+                        values=rows[41:42],
+                        columns=COLUMNS,
+                        render=render,
+                    )
+            return [first, await score(engine, "pump", rows[42:43])]
+        finally:
+            await engine.close()
+
+    first, second = asyncio.run(scenario())
+    # What was not acknowledged may be there or not, but the verdicts are those of one order.
+    kept = rows[[*range(41), 42]] if second["index"][0] == 41 else rows[:43]
+    expected = uninterrupted(kept, [0] * 20 + [1] * (len(kept) - 20))
+    assert_same_verdicts(np.concatenate([first, second]), expected[[40, -1]])
+    assert second.dtype == record_dtype
