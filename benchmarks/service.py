@@ -42,7 +42,7 @@ FEATURES: dict[str, Any] = {
 }
 SETTINGS = {"5 columns": PLAIN, "80 features": FEATURES}
 LOADS = {
-    "single points": Load({}),
+    "single points": Load({}, n_connections=64),
     "batches": Load({}, n_rows=1000, n_connections=16),
     "batches of objects": Load({}, n_rows=1000, n_connections=16, form="objects"),
 }

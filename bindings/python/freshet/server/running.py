@@ -7,6 +7,7 @@ import math
 import os
 import signal
 import socket
+import sys
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -35,6 +36,8 @@ _KEEP_ALIVE_SECONDS: Final = 75
 
 #: Objects, of those that may be in cycles; Python's own number is too small for many requests.
 _COLLECTED_AFTER: Final = 20_000
+#: How long a thread may keep Python's lock that others wait for.
+_SWITCH_SECONDS: Final = 0.001
 
 _log = structlog.get_logger(__name__)
 
@@ -110,6 +113,8 @@ class _Server(uvicorn.Server):
         gc.freeze()
         # Of what requests leave behind hardly anything is in cycles.
         gc.set_threshold(_COLLECTED_AFTER)
+        # Or the lane and the writer would have nothing to do until the event loop has nothing.
+        sys.setswitchinterval(_SWITCH_SECONDS)
         host, port = sockets[0].getsockname()[:2]
         _log.info(
             "serving",
