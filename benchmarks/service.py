@@ -7,8 +7,10 @@ never taken from different runs.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
+import shutil
 import statistics
 import sys
 import tempfile
@@ -23,6 +25,7 @@ from service_load import Load, Outcome
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
 NEVER = 1_000_000_000
 N_STREAMS_AT_ONCE = 10_000
@@ -74,15 +77,23 @@ class Measurements:
         return 1 if self._quick else 3
 
     def _path(self) -> Path:
-        os.sync()  # or what the last service wrote would delay what this one has to wait for
         self._n_services += 1
         return Path(self._directory.name) / str(self._n_services)
+
+    @contextlib.contextmanager
+    def _our_service(self, *options: str) -> Iterator[service_load.Service]:
+        """A service that leaves nothing behind: the next one finds the machine as it did."""
+        path = self._path()
+        with service_load.freshet_service(path, *options) as service:
+            yield service
+        shutil.rmtree(path)
+        os.sync()
 
     @functools.cache  # noqa: B019 (one object that lives as long as the program)
     def ours(self, load: str, settings: str) -> Outcome:
         """Our service: the round with the median throughput."""
         one = replace(LOADS[load], settings=SETTINGS[settings])
-        with service_load.freshet_service(self._path()) as service:
+        with self._our_service() as service:
             service.fill(one, 2000)
             service.press(one, 2)
             rounds = [service.press(one, self._seconds) for _ in range(self._n_rounds)]
@@ -104,7 +115,7 @@ class Measurements:
         """What trainings do to the latency; both sides in turns, the medians of several rounds."""
         p99_ms: dict[str, list[float]] = {name: [] for name in RETRAINING}
         share = 0.0
-        with service_load.freshet_service(self._path()) as service:
+        with self._our_service() as service:
             for load in RETRAINING.values():
                 service.fill(load, load.settings["window_size"])
                 service.press(load, 2)
@@ -124,7 +135,7 @@ class Measurements:
         """A service with ten thousand streams, each with a full window and a model."""
         load = Load(PLAIN, n_streams=N_STREAMS_AT_ONCE)
         options = ("--max-memory-bytes", "0", "--idle-eviction-seconds", "0")
-        with service_load.freshet_service(self._path(), *options) as service:
+        with self._our_service(*options) as service:
             empty = service.memory_bytes()
             service.fill(load, 1000)
             filled = service.memory_bytes()

@@ -222,6 +222,23 @@ class TestSnapshots:
         journal.write([entry(2), snapshot(2), model, entry(3, publish, model="model")])
         assert journal.models.get("model") == b"m"
 
+    def test_a_model_whose_event_is_on_its_way_stays(self, journal: Journal) -> None:
+        publish = Publish(2, "model", None)
+        model = ModelBytes("model", b"m")
+        journal.models.expect(model)
+        journal.write([begun(), entry(1, publish, model="model"), snapshot(1)])
+        assert not journal.models.is_awaited("model")
+        journal.models.expect(model)
+        journal.write([entry(2), snapshot(2), entry(3), snapshot(3)])
+        assert journal.models.get("model") == b"m"
+        with pytest.raises(StoreError):
+            journal.write([entry(4, publish, model="model"), entry(5)._replace(kind=None)])
+        journal.write([entry(4), snapshot(4)])
+        assert journal.models.get("model") == b"m"
+        journal.write([entry(5, publish, model="model")])
+        journal.write([entry(6), snapshot(6), entry(7), snapshot(7)])
+        assert journal.models.get("model") is None
+
     def test_what_is_not_written_forgets_no_model(self, journal: Journal) -> None:
         publish = Publish(2, "model", None)
         journal.write([begun(), ModelBytes("model", b"m"), entry(1, publish, model="model")])

@@ -6,6 +6,7 @@ points of all streams go on into the journal; the event that publishes it is sma
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
@@ -34,14 +35,34 @@ class ModelFile:
     def __init__(self, path: Path, *, is_durable: bool) -> None:
         self._file = SqliteFile(path, _SCHEMA, is_durable=is_durable, pragmas=_PRAGMAS)
         self.close = self._file.close
+        self._awaited: set[str] = set()
 
     def put(self, model: ModelBytes) -> None:
         """Write a model unless it is there; StoreError if that fails."""
         if self._file.query("SELECT 1 FROM models WHERE digest = ?", model.digest):
             return
         with self._file.writing() as connection:
-            values = (model.digest, model.data)
-            connection.execute("INSERT OR IGNORE INTO models VALUES (?, ?)", values)
+            _insert(connection, model)
+
+    def expect(self, model: ModelBytes) -> None:
+        """Write a model that is new, and do not forget it before an event refers to it.
+
+        Raises
+        ------
+        StoreError
+            If it cannot be written.
+        """
+        with self._file.writing() as connection:
+            _insert(connection, model)
+            self._awaited.add(model.digest)
+
+    def is_awaited(self, digest: str) -> bool:
+        """Whether a model is there, and `arrived` was not called since it was expected."""
+        return digest in self._awaited
+
+    def arrived(self, digest: str) -> None:
+        """Take note that an event refers to a model from now on."""
+        self._awaited.discard(digest)
 
     def get(self, digest: str) -> bytes | None:
         """The bytes of a model; None if there is none."""
@@ -53,8 +74,14 @@ class ModelFile:
         return [digest for (digest,) in self._file.query("SELECT digest FROM models")]
 
     def forget(self, digests: Iterable[str]) -> None:
-        """Delete models; StoreError if that fails."""
-        values = [(digest,) for digest in digests]
-        if values:
+        """Delete models that are not awaited; StoreError if that fails."""
+        unused = list(digests)
+        if unused:
             with self._file.transaction() as connection:
+                values = [(digest,) for digest in unused if digest not in self._awaited]
                 connection.executemany("DELETE FROM models WHERE digest = ?", values)
+
+
+def _insert(connection: sqlite3.Connection, model: ModelBytes) -> None:
+    values = (model.digest, model.data)
+    connection.execute("INSERT OR IGNORE INTO models VALUES (?, ?)", values)

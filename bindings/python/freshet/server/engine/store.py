@@ -121,15 +121,16 @@ class LocalStore:
 
     def expect(self, model: ModelBytes) -> None:
         """Write it now, so that the journal need not wait for it."""
-        self._journal.models.put(model)
+        self._journal.models.expect(model)
 
     def append(self, proposals: Sequence[Proposal]) -> list[Missed | None]:
         """Nobody comes before."""
         return [None] * len(proposals)
 
     def changes(self, proposal: Proposal, info: dict[str, Any]) -> Iterable[Change]:
-        """The models, and the stream if it is new."""
-        yield from proposal.models
+        """The models that are not there yet, and the stream if it is new."""
+        is_there = self._journal.models.is_awaited
+        yield from (model for model in proposal.models if not is_there(model.digest))
         for number, event in enumerate(proposal.events, 1):
             if isinstance(event, Create):
                 incarnation = proposal.incarnation or proposal.created
