@@ -558,3 +558,24 @@ def test_members_are_read_as_the_model_has_them(bodies: list[dict[str, Any]]) ->
         assert (name, data) == ("pump", {"a": 1.0})
         assert repr(found.settings) == repr(expected.settings)
         assert repr(found.given) == repr(expected.given)
+
+
+@pytest.mark.parametrize(
+    ("data", "detail", "expected"),
+    [
+        ({"a": None}, "row 0, column a: null, expected a finite number", "a finite number"),
+        ([[1.0, [2]]], "row 0, column 1: a list, expected a finite number", "a finite number"),
+        ([{"a": {}}], "row 0, column a: an object, expected a finite number", "a finite number"),
+        ([3], "row 0 is a number: expected an object or a list", "an object or a list"),
+        (["x"], "row 0 is a text: expected an object or a list", "an object or a list"),
+    ],
+)
+def test_what_is_wrong_is_told_in_words_of_json(
+    tmp_path: Path, data: Any, detail: str, expected: str
+) -> None:
+    async def question(client: Any) -> None:
+        answer = await client.post(PATH, json=body(data))
+        assert answer.status_code == 422
+        assert (answer.json()["detail"], answer.json()["expected"]) == (detail, expected)
+
+    asking(app(tmp_path), question)

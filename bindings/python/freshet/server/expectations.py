@@ -1,11 +1,11 @@
-"""What pydantic says of a value, as what would have been right."""
+"""What pydantic and the library say of a value, in the words of JSON."""
 
 from __future__ import annotations
 
 import re
 from typing import Final
 
-__all__ = ["expected_of"]
+__all__ = ["expected_of", "in_words_of_json"]
 
 #: What is taken out of a message, and put in its place, one after another.
 _CHANGES: Final = (
@@ -14,6 +14,25 @@ _CHANGES: Final = (
     (re.compile(r"^[A-Z]\w* should (?:be |have )?"), ""),
     (re.compile(r" after validation, not \d+$"), ""),
 )
+
+#: Types of Python that bodies can have.
+_TYPES: Final = {
+    "NoneType": "null",
+    "bool": "a boolean",
+    "dict": "an object",
+    "float": "a number",
+    "int": "a number",
+    "list": "a list",
+    "str": "a text",
+}
+_TYPE: Final = re.compile(rf"(: |is )(?:of type )?({'|'.join(_TYPES)})([,:] expected)")
+_ROW: Final = "a mapping, a sequence or a 1-D array"
+
+
+def in_words_of_json(message: str) -> str:
+    """Return what the library says of a row or a cell: "null" for "NoneType"."""
+    message = _TYPE.sub(lambda found: f"{found[1]}{_TYPES[found[2]]}{found[3]}", message)
+    return message.replace(_ROW, "an object or a list")
 
 
 def expected_of(message: str) -> str:

@@ -20,7 +20,7 @@ from freshet.errors import (
     NotReadyError,
     UnknownStreamError,
 )
-from freshet.server.expectations import expected_of
+from freshet.server.expectations import expected_of, in_words_of_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -175,9 +175,11 @@ def from_error(error: Error) -> Problem | None:
     status, title = found
     retry_after = _RETRY_AFTER.get(status)
     members = {name: value for name, value in vars(error).items() if not name.startswith("_")}
+    if isinstance(error, DataError):
+        members["expected"] = members["expected"] and in_words_of_json(members["expected"])
     return Problem(
         status,
-        str(error),
+        in_words_of_json(str(error)) if isinstance(error, DataError) else str(error),
         title=title,
         headers=None if retry_after is None else {"Retry-After": retry_after},
         **members,
