@@ -26,6 +26,7 @@ from freshet.errors import Error, SnapshotError, UnknownStreamError
 from freshet.server.engine.changes import StoreError
 from freshet.server.engine.operations import Eviction
 from freshet.server.engine.redis_store import RedisStore
+from freshet.server.engine.streams import Detectors
 from freshet_testing import stream
 
 RARELY = {"snapshot_interval_rows": 10_000}
@@ -350,6 +351,26 @@ def test_a_training_from_before_a_reset_is_not_published(tmp_path: Path) -> None
         assert_same_verdicts(records, uninterrupted(rows, records["model_version"]))
 
     asyncio.run(scenario())
+
+
+def test_an_inspection_that_fails_hurts_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = stream(12)
+
+    def failing(detectors: Detectors, stream: Any) -> Any:
+        monkeypatch.undo()
+        raise UnknownStreamError("gone", id="stream_unknown")
+
+    async def scenario() -> Any:
+        async with opened(tmp_path) as engine:
+            await score(engine, "pump", rows[:10])
+            monkeypatch.setattr(Detectors, "info", failing)
+            with pytest.raises(UnknownStreamError, match="gone"):
+                await engine.info("pump")
+            return await asyncio.wait_for(score(engine, "pump", rows[10:]), 30)
+
+    assert asyncio.run(scenario())["index"].tolist() == [10, 11]
 
 
 def test_a_replica_asks_before_it_refuses(tmp_path: Path, redis_url: str) -> None:

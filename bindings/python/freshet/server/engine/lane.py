@@ -221,7 +221,7 @@ class Lane:
             isinstance(error, Error)
             and not self._store.is_shared
             and stream.sequence == proposal.sequence
-            and isinstance(proposal.events[0], Rows)
+            and any(isinstance(event, Rows) for event in proposal.events[:1])
         )
 
     def _append(self, proposals: list[Proposal]) -> list[Missed | None]:
