@@ -20,7 +20,7 @@ from freshet.server.engine.changes import Entry, StoreError
 from freshet.server.engine.events import Rows, encode
 from freshet.server.engine.housekeeping import Housekeeping, LimitError
 from freshet.server.engine.journal import Journal
-from freshet.server.engine.lane import Lane, SnapshotPolicy
+from freshet.server.engine.lane import Lane
 from freshet.server.engine.loading import Loader
 from freshet.server.engine.measures import Measures
 from freshet.server.engine.models import Models
@@ -33,6 +33,7 @@ from freshet.server.engine.operations import (
     Scoring,
 )
 from freshet.server.engine.pipeline import Pipeline
+from freshet.server.engine.snapshots import Snapshots
 from freshet.server.engine.store import LocalStore, Store
 from freshet.server.engine.streams import Answer, Detectors, Stream
 from freshet.server.engine.trainings import Trainings
@@ -126,8 +127,12 @@ class Engine:
             self.store,
             self._writer,
             loader,
-            snapshots=SnapshotPolicy(
-                settings.snapshot_interval_rows, settings.snapshot_interval_seconds
+            snapshots=Snapshots(
+                self._detectors,
+                self.store,
+                measures,
+                rows=settings.snapshot_interval_rows,
+                seconds=settings.snapshot_interval_seconds,
             ),
             train=self._trainings.begin,
             measures=measures,

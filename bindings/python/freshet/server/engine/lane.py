@@ -12,40 +12,24 @@ import structlog
 
 from freshet.errors import Error, SnapshotError
 from freshet.server.engine import changes as change
-from freshet.server.engine.changes import Change, Entry, SnapshotBytes
+from freshet.server.engine.changes import Change, Entry
+from freshet.server.engine.endings import StaleError
 from freshet.server.engine.entries import entry_of
 from freshet.server.engine.events import Event, Rows, encode
 from freshet.server.engine.loading import Loader
 from freshet.server.engine.measures import Measures
-from freshet.server.engine.operations import Eviction, Operation, Removal, StaleError
+from freshet.server.engine.operations import Eviction, Operation, Removal
+from freshet.server.engine.snapshots import Snapshots
 from freshet.server.engine.store import Missed, Proposal, Store
 from freshet.server.engine.streams import Answer, Detectors, Stream
 from freshet.server.engine.writer import Done, Writer
 
-__all__ = ["Lane", "SnapshotPolicy"]
+__all__ = ["Lane"]
 
 _log = structlog.get_logger(__name__)
 
 #: Rounds for which streams are held at most, so that the writer gets something to do.
 _ROUNDS = 64
-
-
-@dataclass(frozen=True, slots=True)
-class SnapshotPolicy:
-    """When a stream's snapshot is taken: after so many rows, but not within so many seconds.
-
-    Attributes
-    ----------
-    rows : int
-    seconds : float
-    """
-
-    rows: int = 1000
-    seconds: float = 30.0
-
-    def is_due(self, stream: Stream, now: float) -> bool:
-        """Whether it is time for one."""
-        return stream.rows_since_snapshot >= self.rows and now - stream.snapshot_at >= self.seconds
 
 
 @dataclass(slots=True)
@@ -86,7 +70,7 @@ class Lane:
     Parameters
     ----------
     detectors, store, writer, loader
-    snapshots : SnapshotPolicy
+    snapshots : Snapshots
     train : callable
         Called with a stream, held, whose next model is to be trained.
     measures : Measures
@@ -99,7 +83,7 @@ class Lane:
         writer: Writer,
         loader: Loader,
         *,
-        snapshots: SnapshotPolicy,
+        snapshots: Snapshots,
         train: Callable[[Stream], None],
         measures: Measures,
     ) -> None:
@@ -127,7 +111,7 @@ class Lane:
             one.stream.last_used = now if one.changes else one.stream.last_used
             is_whole = one.stream.is_loaded and not one.stream.has_failed
             if is_whole and self._snapshots.is_due(one.stream, now):
-                self._keep(one)
+                one.changes.extend(self._snapshots.take(one.stream))
         done = [
             Done(one.stream, one.stream.epoch, one.changes, one.operations)
             for one in held
@@ -327,33 +311,13 @@ class Lane:
         if stream.is_loaded and not stream.is_training and time.monotonic() >= stream.lease_until:
             self._train(stream)
 
-    def _keep(self, one: _Held) -> None:
-        """Take a snapshot."""
-        stream = one.stream
-        assert stream.incarnation is not None
-        began = time.perf_counter()
-        try:
-            data = self._detectors.pool.snapshot(stream.stream_id)
-            info = self._detectors.info(stream)
-            one.changes.extend(
-                self._store.keep(
-                    SnapshotBytes(stream.stream_id, stream.incarnation, stream.sequence, data, info)
-                )
-            )
-            self._measures.took("snapshot", time.perf_counter() - began)
-        except Exception as error:  # The events are there all the same.
-            self._measures.failed("snapshot")
-            _log.warning("snapshot_failed", stream_id=stream.stream_id, reason=str(error))
-        stream.rows_since_snapshot = 0
-        stream.snapshot_at = time.monotonic()
-
     def _evict(self, one: _Held, operation: Eviction) -> None:
         stream = one.stream
         is_used = bool(one.changes) or stream.last_used > operation.unused_since
         if not stream.is_loaded or is_used or stream.is_training:
             operation.value = False
             return
-        self._keep(one)
+        one.changes.extend(self._snapshots.take(stream))
         self._detectors.unload(stream)
         self._measures.evicted()
         operation.value = True

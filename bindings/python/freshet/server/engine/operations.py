@@ -10,24 +10,20 @@ from typing import Any, ClassVar, Final
 
 import numpy as np
 
-from freshet import TrainedModel, Training
-from freshet.errors import Error, UnknownStreamError
+from freshet.errors import UnknownStreamError
 from freshet.server.engine.bundles import BUNDLE_SETTINGS, Bundle
 from freshet.server.engine.changes import ModelBytes
 from freshet.server.engine.conflicts import SettingsConflictError, require_same_settings
-from freshet.server.engine.events import Abandon, Create, Event, Publish, Reset, Rows
+from freshet.server.engine.events import Create, Event, Publish, Reset, Rows
 from freshet.server.engine.streams import Answer, Detectors, Stream
 
 __all__ = [
-    "Abandonment",
     "Eviction",
     "Inspection",
     "Operation",
-    "Publication",
     "Removal",
     "Resetting",
     "Scoring",
-    "StaleError",
 ]
 
 
@@ -41,10 +37,6 @@ _OF_FEATURES: Final = (
     "shingle",
     "normalization",
 )
-
-
-class StaleError(Error):
-    """What an operation was to finish is no longer wanted."""
 
 
 class Operation:
@@ -295,55 +287,3 @@ class Eviction(Operation):
     ) -> None:
         super().__init__(stream_id, future)
         self.unused_since = unused_since
-
-
-class _Ending(Operation):
-    """A training has ended, well or not."""
-
-    def __init__(self, stream_id: str, incarnation: str, training: Training) -> None:
-        super().__init__(stream_id)
-        self._incarnation = incarnation
-        self._training = training
-
-    def _require_wanted(self, stream: Stream, detectors: Detectors) -> None:
-        pending = None
-        if stream.incarnation == self._incarnation:
-            stream.is_training = False
-            pending = detectors.pool.training(stream.stream_id)
-        # Versions begin again after a reset.
-        if pending is None or not pending.same_as(self._training):
-            raise StaleError("the training is no longer wanted", id="training_stale")
-
-
-class Publication(_Ending):
-    """A model that was trained becomes the stream's active one."""
-
-    def __init__(
-        self,
-        stream_id: str,
-        incarnation: str,
-        training: Training,
-        model: TrainedModel,
-        stored: ModelBytes,
-    ) -> None:
-        super().__init__(stream_id, incarnation, training)
-        self._model = model  # held, so that it need not be read again
-        self.models = (stored,)
-
-    def prepare(self, stream: Stream, detectors: Detectors) -> list[Event]:
-        """Check that the stream still waits for it."""
-        self._require_wanted(stream, detectors)
-        return [Publish(self._training.version, self.models[0].digest)]
-
-
-class Abandonment(_Ending):
-    """A training has failed."""
-
-    def __init__(self, stream_id: str, incarnation: str, training: Training, why: str) -> None:
-        super().__init__(stream_id, incarnation, training)
-        self._why = why
-
-    def prepare(self, stream: Stream, detectors: Detectors) -> list[Event]:
-        """Check that the stream still waits for it."""
-        self._require_wanted(stream, detectors)
-        return [Abandon(self._training.version, self._why)]

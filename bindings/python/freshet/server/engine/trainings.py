@@ -13,8 +13,9 @@ from typing import Final
 import structlog
 
 from freshet import Training
+from freshet.server.engine.endings import Abandonment, Publication
 from freshet.server.engine.measures import Measures
-from freshet.server.engine.operations import Abandonment, Operation, Publication
+from freshet.server.engine.operations import Operation
 from freshet.server.engine.store import Store
 from freshet.server.engine.streams import Detectors, Stream
 
