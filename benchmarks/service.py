@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import report
+import service_floor
 import service_load
 from figure import Figure
 from service_load import Load, Outcome
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 NEVER = 1_000_000_000
 N_STREAMS_AT_ONCE = 10_000
+#: Points that come together when 64 connections wait, about.
+N_AT_ONCE = 25
 
 #: Of the streams, on both sides. A stream's window is full before it is measured.
 PLAIN: dict[str, Any] = {
@@ -111,6 +114,18 @@ class Measurements:
             return service.press(one, 2 * self._seconds)
 
     @functools.cached_property
+    def floor(self) -> dict[str, float]:
+        """What HTTP alone takes for a single point, and what the journal alone takes."""
+        one = LOADS["single points"]
+        with service_load.floor_service(self._path().with_suffix(".log")) as service:
+            service.press(one, 2)
+            requests_per_second = service.press(one, self._seconds).requests_per_second
+        path = self._path()
+        seconds = service_floor.journal_seconds(path, N_AT_ONCE)
+        shutil.rmtree(path)
+        return {"requests_per_second": requests_per_second, "journal_us": seconds * 1e6}
+
+    @functools.cached_property
     def retraining(self) -> dict[str, Any]:
         """What trainings do to the latency; both sides in turns, the medians of several rounds."""
         p99_ms: dict[str, list[float]] = {name: [] for name in RETRAINING}
@@ -172,6 +187,15 @@ def figures() -> list[Figure]:
             lambda m, s=settings: m.ours(points, s).latency_ms["p95"],
             at_most=at_most,
         )
+    add(
+        "service/empty answers to single points",
+        "/s",
+        lambda m: m.floor["requests_per_second"],
+        note=lambda m: (
+            f"{1e6 / m.floor['requests_per_second']:.1f} us each; the journal alone takes "
+            f"{m.floor['journal_us']:.1f} us for a point, {N_AT_ONCE} in a transaction"
+        ),
+    )
     for load, settings, at_least in (
         ("batches", "5 columns", 300_000),
         ("batches of objects", "5 columns", None),

@@ -252,6 +252,11 @@ def peer_service(log: Path) -> Service:
     return Service([sys.executable, str(HERE / "service_peer.py")], log)
 
 
+def floor_service(log: Path) -> Service:
+    """Return an application that does nothing but answer."""
+    return Service([sys.executable, str(HERE / "service_floor.py")], log)
+
+
 def file_system(path: Path) -> str:
     """Return the kind of file system that a path is on; what is durable depends on it."""
     mounts = Path("/proc/mounts").read_text(encoding="utf-8").splitlines()
