@@ -162,3 +162,104 @@ def test_a_failure_loads_the_streams_anew(
     expected = uninterrupted(kept, [0] * 20 + [1] * (len(kept) - 20))
     assert_same_verdicts(np.concatenate([first, second]), expected[[40, -1]])
     assert second.dtype == record_dtype
+
+
+def test_one_that_cannot_be_read_is_the_only_one_refused(tmp_path: Path) -> None:
+    rows = stream(45)
+
+    async def scenario() -> list[Any]:
+        engine = engine_at(tmp_path)
+        await engine.start()
+        try:
+            for name in ("a", "b"):
+                await score(engine, name, rows[:41])
+                await settle(engine, name)
+                await score(engine, name, rows[41:42])
+            with engine._pipeline._turns:
+                bad = asyncio.ensure_future(
+                    score(engine, "a", rows[42:43], columns=COLUMNS[:-1])  # one name too few
+                )
+                good = [asyncio.ensure_future(score(engine, n, rows[42:43])) for n in ("b", "a")]
+                await asyncio.sleep(0.02)
+            return await asyncio.gather(bad, *good, return_exceptions=True)
+        finally:
+            await engine.close()
+
+    bad, *good = asyncio.run(scenario())
+    assert isinstance(bad, DataError)
+    assert [one["index"].tolist() for one in good] == [[42], [42]]
+
+
+def test_a_training_that_cannot_begin_fails_no_point(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = stream(60)
+
+    def failing(trainings: Any, stream: Any) -> None:
+        raise MemoryError
+
+    async def scenario() -> list[Any]:
+        engine = engine_at(tmp_path)
+        await engine.start()
+        try:
+            await score(engine, "pump", rows[:40])
+            await settle(engine, "pump")
+            await score(engine, "pump", rows[40:41])
+            monkeypatch.setattr(engine._pipeline._lane, "_train", failing.__get__(engine))
+            found = await at_once(engine, [("pump", row[None]) for row in rows[41:59]])
+            monkeypatch.undo()
+            found.append(await asyncio.wait_for(score(engine, "pump", rows[59:]), 30))
+            await settle(engine, "pump")  # the last row has seen to the training
+            return found
+        finally:
+            await engine.close()
+
+    assert [one["index"][0] for one in asyncio.run(scenario())] == list(range(41, 60))
+
+
+@pytest.mark.parametrize("durability", ["full", "relaxed"])
+def test_what_is_acknowledged_around_a_failure_is_there(tmp_path: Path, durability: str) -> None:
+    rows = stream(60)
+    n_rendered = 0
+
+    def render(answer: Any) -> Any:
+        nonlocal n_rendered
+        n_rendered += 1
+        if n_rendered == 3:
+            raise RuntimeError("broken")
+        return answer.position
+
+    async def scenario() -> tuple[list[Any], int]:
+        engine = engine_at(tmp_path, durability=durability)
+        await engine.start()
+        try:
+            await score(engine, "pump", rows[:40])
+            await settle(engine, "pump")
+            await score(engine, "pump", rows[40:41])
+            with engine._pipeline._turns:
+                asked = [
+                    asyncio.ensure_future(
+                        engine.score(
+                            "pump",
+                            settings=SETTINGS,
+                            given=NOTHING_GIVEN,
+                            values=row[None],
+                            columns=COLUMNS,
+                            render=render,
+                        )
+                    )
+                    for row in rows[41:46]
+                ]
+                await asyncio.sleep(0.02)
+            found = await asyncio.gather(*asked, return_exceptions=True)
+            stats = (await engine.info("pump"))["stats"]
+            return found, stats["total_processed"]
+        finally:
+            await engine.close()
+
+    found, total = asyncio.run(scenario())
+    assert isinstance(found[2], RuntimeError)
+    places = [one for one in found if isinstance(one, int)]
+    assert len(places) >= 2
+    assert places == list(range(41, 41 + len(places)))
+    assert total == 41 + len(places)

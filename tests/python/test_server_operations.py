@@ -374,6 +374,8 @@ def test_only_a_trusted_proxy_says_who_the_client_is(tmp_path, trusted):
         b"GET / HTTP/1.1\r\nX: " + b"x" * 200_000,
         b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 40_000,
         b"GET / HTTP/1.1\r\nX: " + b"x" * 70_000 + b"\r\n\r\n",
+        b"GET /" + b"x" * 40_000 + b" HTTP/1.1\r\nX: " + b"x" * 40_000 + b"\r\n\r\n",
+        b"GET / HTTP/1.1\r\n" + b"X:\r\n" * 4_000 + b"\r\n",
     ],
 )
 def test_a_head_without_an_end_is_refused(tmp_path, head):

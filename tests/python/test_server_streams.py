@@ -6,6 +6,7 @@ import asyncio
 import json
 import math
 import socket
+import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -579,3 +580,37 @@ def test_what_is_wrong_is_told_in_words_of_json(
         assert (answer.json()["detail"], answer.json()["expected"]) == (detail, expected)
 
     asking(app(tmp_path), question)
+
+
+@pytest.mark.parametrize("depth", [100, 300])
+def test_deep_cells_are_refused_by_a_stream_that_exists(tmp_path: Path, depth: int) -> None:
+    cell = "[" * depth + "1" + "]" * depth
+
+    async def question(client: Any) -> None:
+        await client.post(PATH, json=body(names(stream(20))))
+        text = f'{{"model":"pump","data":[{{"c0":{cell},"c1":1,"c2":1}}]}}'
+        headers = {"Content-Type": "application/json"}
+        answer = await client.post(PATH, content=text, headers=headers)
+        assert answer.status_code == 422
+        assert answer.json()["field"] == "c0"
+        assert (await info(client))["total_processed"] == 20
+
+    asking(app(tmp_path), question)
+
+
+def test_a_body_may_come_in_many_pieces(tmp_path: Path) -> None:
+    with (
+        listening(app(tmp_path)) as url,
+        socket.create_connection((urlsplit(url).hostname, urlsplit(url).port)) as connection,
+    ):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        head = f"POST {PATH} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json".encode()
+        pad = b"\r\nX: " + b"x" * 64_500  # nearly all that a head may have
+        connection.sendall(head + pad + b"\r\nTransfer-Encoding: chunked\r\n\r\n")
+        text = json.dumps({"data": [[1.0] * 300]}).encode()
+        for i in range(len(text)):
+            for piece in (b"1\r\n", text[i : i + 1], b"\r\n"):
+                connection.sendall(piece)
+                time.sleep(0.0002)
+        connection.sendall(b"0\r\n\r\n")
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")

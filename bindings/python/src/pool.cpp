@@ -59,37 +59,51 @@ class Pool {
                          const std::optional<BatchTimes::Array>& timestamps) {
     const ReadBatch read(rows, names);
     const Records records(read.batch().rows.n_rows());
-    process_into(records.results, stream_id, read, timestamps);
+    process_into(records.results, stream_id, read, timestamps,
+                 [&](const auto& use) { pool_.with(stream_id, use); });
     return records.take();
   }
 
-  /// As process_many, for the service, which wants no array.
+  /// As process_many for a stream that there is, for the service, which wants no array.
+  /// @throws UnknownStreamError
   py::tuple verdicts(std::string_view stream_id, const py::object& rows, const py::object& names,
                      const std::optional<BatchTimes::Array>& timestamps) {
     const ReadBatch read(rows, names);
     const RecordBytes records(read.batch().rows.n_rows());
-    process_into(records.results, stream_id, read, timestamps);
+    process_into(records.results, stream_id, read, timestamps,
+                 [&](const auto& use) { pool_.with_existing(stream_id, use); });
     return summary(records);
   }
 
-  /// For rows of streams that there are, without Python's lock from the first to the last. An
-  /// answer is None where it is left to `verdicts` to say why not.
+  /// For rows of streams that there are, scored without Python's lock from the first to the last.
+  /// An answer is None where it is left to `verdicts` to say why not.
   py::list answer(const py::list& given) {
-    std::deque<Point> points;
-    for (const py::handle one : given) points.emplace_back(one.cast<py::tuple>());
+    std::deque<std::optional<Point>> points;
+    for (const py::handle one : given) {
+      points.emplace_back();
+      try {
+        points.back().emplace(one.cast<py::tuple>());
+      } catch (const std::exception&) {
+        points.back().reset();  // no reason to fail the others
+      }
+    }
     {
       const py::gil_scoped_release release;
-      for (Point& point : points) {
+      for (std::optional<Point>& point : points) {
+        if (!point) continue;
         try {
-          pool_.with_existing(point.stream_id(), [&](Session& session) { point.process(session); });
+          pool_.with_existing(point->stream_id(),
+                              [&](Session& session) { point->process(session); });
         } catch (const Error&) {
           continue;
         }
-        point.write();
+        point->write();
       }
     }
     py::list answers;
-    for (const Point& point : points) answers.append(point.take());
+    for (const std::optional<Point>& point : points) {
+      answers.append(point ? point->take() : py::none());
+    }
     return answers;
   }
 
@@ -204,16 +218,17 @@ class Pool {
   }
 
  private:
+  /// @param wait calls what it is given with the stream, for as long as that may take.
+  template <class Wait>
   void process_into(std::span<Result> results, std::string_view stream_id, const ReadBatch& read,
-                    const std::optional<BatchTimes::Array>& timestamps) {
+                    const std::optional<BatchTimes::Array>& timestamps, const Wait& wait) {
     const BatchTimes times(timestamps, results.size());
     const auto use = [&](Session& session) {
       session.process_many(read.batch(), results, times.view());
     };
-    if (!is_single(read) || !process_at_once(stream_id, use)) {
-      const py::gil_scoped_release release;
-      pool_.with(stream_id, use);
-    }
+    if (is_single(read) && process_at_once(stream_id, use)) return;
+    const py::gil_scoped_release release;
+    wait(use);
   }
 
   /// Scoring a row takes less time than giving the GIL away and getting it back, for which others

@@ -189,6 +189,7 @@ void Session::process_many(const Batch& batch, std::span<Result> results,
     detector.process_many(rows, results, timestamps);
     if (&detector != detector_.get()) *detector_ = std::move(detector);
   });
+  if (!results.empty()) is_ready_ = results.back().scored;
 }
 
 void Session::check(const Batch& batch, std::span<const double> timestamps) {

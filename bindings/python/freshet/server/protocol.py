@@ -10,6 +10,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 __all__ = ["MAX_HEAD_BYTES", "Protocol"]
 
 MAX_HEAD_BYTES: Final = 65_536
+#: What a header counts besides its name and value, however short these are.
+_HEADER_BYTES: Final = 32
 #: What a client that asks whether to send its body is told before the answer.
 _CONTINUE: Final = b"HTTP/1.1 100"
 
@@ -22,7 +24,7 @@ class Protocol(HttpToolsProtocol):
     that a point passes.
     """
 
-    # Of the headers that are complete, and of what the parser keeps of one that is not.
+    # Of the target and the headers that are complete, and of what the parser keeps of the next.
     _n_bytes = 0
     _n_pending = 0
     _goes_on = False
@@ -33,18 +35,27 @@ class Protocol(HttpToolsProtocol):
         self._goes_on = True
         self._n_bytes = self._n_pending = 0
 
+    def on_url(self, url: bytes) -> None:
+        """Count the target, or a part of it."""
+        self._count(len(url))
+        super().on_url(url)
+
     def on_header(self, name: bytes, value: bytes) -> None:
         """Count what is kept, also of the headers that may follow a body."""
+        self._count(len(name) + len(value) + _HEADER_BYTES)
+        super().on_header(name, value)
+
+    def _count(self, n_bytes: int) -> None:
         self._goes_on = True
         self._n_pending = 0
-        self._n_bytes += len(name) + len(value)
+        self._n_bytes += n_bytes
         if self._n_bytes > MAX_HEAD_BYTES:
             raise ValueError("the head is too long")  # The parser's error, which becomes a 400.
-        super().on_header(name, value)
 
     def on_body(self, body: bytes) -> None:
         """Leave the body to whoever reads it."""
         self._goes_on = True
+        self._n_pending = 0
         super().on_body(body)
 
     def on_headers_complete(self) -> None:

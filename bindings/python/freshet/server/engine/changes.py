@@ -89,9 +89,9 @@ class SnapshotBytes:
     info: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class ModelBytes:
-    """A trained model."""
+    """A trained model; equal to nothing but itself."""
 
     digest: str
     data: bytes

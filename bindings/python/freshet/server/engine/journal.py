@@ -98,20 +98,13 @@ class Journal(SqliteFile):
         if 0 < len(changes) <= _MAX_ROWS and all(isinstance(change, Entry) for change in changes):
             with self.writing():
                 self._write(changes, set())
-            self._note_models(changes)
             return
         dropped: set[str] = set()
         with self.transaction():
             self._write(changes, dropped)
-        self._note_models(changes)
         # Only now is it sure that no event needs them. What is left goes at the next start.
         with contextlib.suppress(StoreError):
             self.models.forget(one for one in dropped if not self._refers_to(one))
-
-    def _note_models(self, changes: Sequence[Change]) -> None:
-        for change in changes:
-            if isinstance(change, Entry) and change.model is not None:
-                self.models.arrived(change.model)
 
     def _write(self, changes: Sequence[Change], dropped: set[str]) -> None:
         """Write changes; `dropped` gets the models of events that are no longer kept."""

@@ -15,7 +15,7 @@ from freshet.server.engine import changes as change
 from freshet.server.engine.changes import Change, Entry
 from freshet.server.engine.endings import StaleError
 from freshet.server.engine.entries import entry_of
-from freshet.server.engine.events import Event, Rows, encode
+from freshet.server.engine.events import Create, Event, Rows, encode
 from freshet.server.engine.loading import Loader
 from freshet.server.engine.measures import Measures
 from freshet.server.engine.operations import Eviction, Operation, Removal
@@ -123,7 +123,8 @@ class Lane:
     def _answer_points(self, held: list[_Held]) -> None:
         """Do what is wanted most, a verdict on a row, for all streams at once.
 
-        What is refused waits again, to be refused with a reason.
+        What is refused waits again, to be refused with a reason, and what comes after a failure
+        for the stream to be loaded anew.
         """
         wanted: list[tuple[_Held, Operation]] = []
         points: list[tuple[Stream, Rows]] = []
@@ -143,10 +144,10 @@ class Lane:
                 one.stream.failed_epoch = one.stream.epoch
                 self._end(one, operation, error)
             return
-        refused: list[tuple[_Held, Operation]] = []
+        again: list[tuple[_Held, Operation]] = []
         for (one, operation), (stream, rows), found in zip(wanted, points, answers, strict=True):
-            if found is None:
-                refused.append((one, operation))
+            if found is None or stream.has_failed:
+                again.append((one, operation))
                 continue
             encoded, answer = found
             problem: Exception | None = None
@@ -158,7 +159,7 @@ class Lane:
                 stream.failed_epoch = stream.epoch
                 problem = error
             self._end(one, operation, problem)
-        for one, operation in reversed(refused):
+        for one, operation in reversed(again):
             one.stream.waiting.appendleft(operation)
         for one in held:
             if one.stream.status == "retraining":
@@ -293,7 +294,8 @@ class Lane:
             self._check_training(stream)
 
     def _described(self, stream: Stream, proposal: Proposal) -> dict[str, object]:
-        return self._detectors.info(stream) if proposal.created else stream.info
+        is_new = any(isinstance(event, Create) for event in proposal.events)
+        return self._detectors.info(stream) if is_new else stream.info
 
     def _end(self, one: _Held, operation: Operation, error: BaseException | None) -> None:
         one.operations.append(operation)
@@ -309,7 +311,10 @@ class Lane:
 
     def _check_training(self, stream: Stream) -> None:
         if stream.is_loaded and not stream.is_training and time.monotonic() >= stream.lease_until:
-            self._train(stream)
+            try:
+                self._train(stream)
+            except Exception:  # No reason to fail what was asked for; the next row tries again.
+                _log.exception("training_not_begun", stream_id=stream.stream_id)
 
     def _evict(self, one: _Held, operation: Eviction) -> None:
         stream = one.stream

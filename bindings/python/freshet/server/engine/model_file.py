@@ -7,6 +7,7 @@ points of all streams go on into the journal; the event that publishes it is sma
 from __future__ import annotations
 
 import sqlite3
+import weakref
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
@@ -35,7 +36,8 @@ class ModelFile:
     def __init__(self, path: Path, *, is_durable: bool) -> None:
         self._file = SqliteFile(path, _SCHEMA, is_durable=is_durable, pragmas=_PRAGMAS)
         self.close = self._file.close
-        self._awaited: set[str] = set()
+        # Whoever is to publish one holds it until that is written, or will never be.
+        self._expected: weakref.WeakSet[ModelBytes] = weakref.WeakSet()
 
     def put(self, model: ModelBytes) -> None:
         """Write a model unless it is there; StoreError if that fails."""
@@ -45,7 +47,7 @@ class ModelFile:
             _insert(connection, model)
 
     def expect(self, model: ModelBytes) -> None:
-        """Write a model that is new, and do not forget it before an event refers to it.
+        """Write a model that is new, and do not forget it as long as anybody holds `model`.
 
         Raises
         ------
@@ -54,15 +56,11 @@ class ModelFile:
         """
         with self._file.writing() as connection:
             _insert(connection, model)
-            self._awaited.add(model.digest)
+            self._expected.add(model)
 
-    def is_awaited(self, digest: str) -> bool:
-        """Whether a model is there, and `arrived` was not called since it was expected."""
-        return digest in self._awaited
-
-    def arrived(self, digest: str) -> None:
-        """Take note that an event refers to a model from now on."""
-        self._awaited.discard(digest)
+    def is_expected(self, model: ModelBytes) -> bool:
+        """Whether `expect` has written a model."""
+        return model in self._expected
 
     def get(self, digest: str) -> bytes | None:
         """The bytes of a model; None if there is none."""
@@ -74,11 +72,12 @@ class ModelFile:
         return [digest for (digest,) in self._file.query("SELECT digest FROM models")]
 
     def forget(self, digests: Iterable[str]) -> None:
-        """Delete models that are not awaited; StoreError if that fails."""
+        """Delete models that are not expected; StoreError if that fails."""
         unused = list(digests)
         if unused:
             with self._file.transaction() as connection:
-                values = [(digest,) for digest in unused if digest not in self._awaited]
+                expected = {model.digest for model in self._expected}
+                values = [(digest,) for digest in unused if digest not in expected]
                 connection.executemany("DELETE FROM models WHERE digest = ?", values)
 
 

@@ -72,7 +72,7 @@ class Operation:
     def prepare(self, stream: Stream, detectors: Detectors) -> list[Event]:
         """Return the events that are wanted, after checking that they can happen.
 
-        But for rows alone where the detectors decide alone: to refuse them these check them again.
+        But for numbers alone where the detectors decide alone: these check them themselves.
 
         Raises
         ------
@@ -188,7 +188,7 @@ class Scoring(Operation):
             # With names, whoever reads the log knows what the values are.
             rows = dataclasses.replace(rows, columns=stream.columns)
         before = self._before(stream, detectors)
-        if before is None and detectors.decide_alone:
+        if before is None and detectors.decide_alone and isinstance(rows.values, np.ndarray):
             return [rows]
         if not isinstance(before, Create):
             detectors.pool.check(

@@ -7,12 +7,16 @@ import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
+import structlog
+
 from freshet.server.engine.changes import StreamInfo
 from freshet.server.engine.lane import Lane
 from freshet.server.engine.operations import Operation
 from freshet.server.engine.streams import Stream
 
 __all__ = ["Pipeline"]
+
+_log = structlog.get_logger(__name__)
 
 
 class Pipeline:
@@ -150,7 +154,10 @@ class Pipeline:
         return self._is_slow(stream, sum(one.n_rows for one in list(stream.waiting)))
 
     def _work(self, streams: list[Stream]) -> None:
-        self._lane.work(streams)
+        try:
+            self._lane.work(streams)
+        except Exception:  # A mistake of ours must not end the thread that serves all streams.
+            _log.exception("lane_failed")
         with self._turns:
             for stream in streams:
                 stream.is_held = False

@@ -129,8 +129,8 @@ class LocalStore:
 
     def changes(self, proposal: Proposal, info: dict[str, Any]) -> Iterable[Change]:
         """The models that are not there yet, and the stream if it is new."""
-        is_there = self._journal.models.is_awaited
-        yield from (model for model in proposal.models if not is_there(model.digest))
+        is_there = self._journal.models.is_expected
+        yield from (model for model in proposal.models if not is_there(model))
         for number, event in enumerate(proposal.events, 1):
             if isinstance(event, Create):
                 incarnation = proposal.incarnation or proposal.created

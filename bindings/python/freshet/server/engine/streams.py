@@ -221,16 +221,16 @@ class Detectors:
         verdicts = self.pool._core.verdicts(
             stream.stream_id, event.values, event.columns, event.timestamps
         )
+        answer = Answer(*verdicts, stream)
+        self.take_in(answer)  # before anything can fail: until then rows count as refused
         if stream.columns is None:
             stream.columns = self.pool.columns(stream.stream_id)
-        answer = Answer(*verdicts, stream)
-        self.take_in(answer)
         if not stream.is_ready and stream.status != "collecting":
             self._look(stream)  # rows change the model once, and events do later
         return answer
 
     def answer(self, points: Sequence[tuple[Stream, Rows]]) -> list[tuple[bytes, Answer] | None]:
-        """Let rows happen of streams that are ready, one each, while other threads go on.
+        """Let events of one row each happen to streams that are ready, while other threads go on.
 
         Nothing is checked before; see `decide_alone`.
 

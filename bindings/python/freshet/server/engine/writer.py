@@ -100,14 +100,14 @@ class Writer:
             self._write([one for done in batch if done is not None for one in done])
 
     def _write(self, done: list[Done]) -> None:
-        if not self._is_durable:
-            self._tell(done)
         # Decided once: a stream may fail while this is written, by what comes after it.
         good: list[Done] = []
         lost: list[Done] = []
         for one in done:
             (lost if one.stream.failed_epoch == one.epoch else good).append(one)
         _refuse(lost, StoreError("the journal could not be written", id="store_unavailable"))
+        if not self._is_durable:
+            self._tell(done)
         changes = [change for one in good for change in one.changes]
         if changes:
             began = time.perf_counter()
