@@ -123,10 +123,7 @@ def test_what_comes_is_added_and_ids_stay(journal, tmp_path):
 def test_what_comes_late_is_not_missed(journal, tmp_path):
     feed = open_log(str(tmp_path / "data")).feed("sensor", 10_000)
     # Of a request that came a second before the last one that was seen.
-    late = entries(10, first=280)
-    for one in late:
-        object.__setattr__(one, "incarnation", "0")
-    journal.write(late)
+    journal.write([one._replace(incarnation="0") for one in entries(10, first=280)])
     feed.refresh()
     assert len(feed.points) == 310
     assert (np.diff(feed.points.received.astype(np.int64)) >= 0).all()
