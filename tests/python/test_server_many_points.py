@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from engine_testing import (
 from freshet._core import record_dtype
 from freshet.errors import DataError
 from freshet.server.engine import Engine
+from freshet.server.engine.events import decode
 from freshet.server.engine.streams import Detectors
 from freshet_testing import stream
 
@@ -71,11 +73,11 @@ def test_each_is_what_one_detector_says(tmp_path: Path, sizes: list[int]) -> Non
         finally:
             await engine.close()
 
-    async def again() -> list[int]:
+    async def again() -> list[dict[str, Any]]:
         engine = engine_at(tmp_path / "copy")
         await engine.start()
         try:
-            return [(await engine.info(name))["sequence"] for name in STREAMS]
+            return [await engine.info(name) for name in STREAMS]
         finally:
             await engine.close()
 
@@ -85,7 +87,55 @@ def test_each_is_what_one_detector_says(tmp_path: Path, sizes: list[int]) -> Non
         records = np.concatenate(parts)
         assert_same_verdicts(records, uninterrupted(series[name], records["model_version"]))
         assert records["model_version"].max() >= 3
-    assert min(asyncio.run(again())) > 200
+    infos = asyncio.run(again())
+    assert [one["stats"]["total_processed"] for one in infos] == [200] * len(STREAMS)
+    # The ten that came together are one event.
+    assert max(one["sequence"] for one in infos) < 60
+
+
+def test_those_that_come_together_are_one_entry_with_all_their_verdicts(tmp_path: Path) -> None:
+    rows = stream(60)
+    other = [*COLUMNS[::-1]]
+
+    async def scenario() -> tuple[list[Any], list[Any], float, float]:
+        engine = engine_at(tmp_path)
+        await engine.start()
+        try:
+            await score(engine, "pump", rows[:40])
+            await settle(engine, "pump")
+            await score(engine, "pump", rows[40:41])
+            began = time.time()
+            with engine._pipeline._turns:
+                asked = [
+                    asyncio.ensure_future(score(engine, "pump", rows[i][None])) for i in (41, 42)
+                ]
+                # Its columns have another order, which the log keeps.
+                turned = rows[43][None, ::-1]
+                asked.append(asyncio.ensure_future(score(engine, "pump", turned, columns=other)))
+                asked.append(asyncio.ensure_future(score(engine, "pump", rows[44][None])))
+                await asyncio.sleep(0.02)
+            found = await asyncio.gather(*asked)
+            ended = time.time()
+            logged = engine.journal.query(
+                "SELECT event, results, received_at, first_index, n_rows FROM journal"
+                " WHERE first_index > 40 ORDER BY id"
+            )
+            return found, logged, began, ended
+        finally:
+            await engine.close()
+
+    found, logged, began, ended = asyncio.run(scenario())
+    assert [one[3:] for one in logged] == [(41, 2), (43, 1), (44, 1)]
+    np.testing.assert_array_equal(
+        np.concatenate([np.frombuffer(one[1], record_dtype) for one in logged]),
+        np.concatenate(found),
+    )
+    events = [decode(one[0]) for one in logged]
+    assert [list(event.columns) for event in events] == [COLUMNS, other, COLUMNS]
+    np.testing.assert_array_equal(events[0].values, rows[41:43])
+    np.testing.assert_array_equal(events[1].values, rows[43:44, ::-1])
+    for event, one in zip(events, logged, strict=True):
+        assert began <= event.received_at == one[2] <= ended
 
 
 def test_one_that_is_refused_leaves_no_trace(tmp_path: Path, sizes: list[int]) -> None:

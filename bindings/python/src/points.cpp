@@ -1,15 +1,18 @@
 #include "points.hpp"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <deque>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -45,34 +48,39 @@ py::bytes encode_batch(const py::object& values, const py::object& names,
                        const std::optional<BatchTimes::Array>& timestamps, double received_at) {
   const ReadBatch read(values, names);
   const BatchTimes times(timestamps, read.batch().rows.n_rows());
-  return py::bytes(encode_rows(read.batch(), times.view(), received_at));
+  const Batch batch = read.batch();
+  return py::bytes(encode_rows({&batch, 1}, times.view(), received_at));
 }
 
 }  // namespace
 
-std::string encode_rows(const Batch& batch, std::span<const double> timestamps,
+std::string encode_rows(std::span<const Batch> batches, std::span<const double> timestamps,
                         double received_at) {
-  const MatrixView rows = batch.rows;
+  const Batch& first = batches.front();
+  std::size_t n_rows = 0;
+  for (const Batch& batch : batches) n_rows += batch.rows.n_rows();
   std::string header = R"({"kind":"rows","columns":)";
-  if (batch.names.empty()) {
+  if (first.names.empty()) {
     header += "null";
   } else {
-    header += nlohmann::json(batch.names).dump();
+    header += nlohmann::json(first.names).dump();
   }
   header += R"(,"received_at":)";
   append(header, received_at);
-  header += R"(,"shape":[)" + std::to_string(rows.n_rows()) + ',' +
-            std::to_string(rows.n_columns()) + ']';
+  header +=
+      R"(,"shape":[)" + std::to_string(n_rows) + ',' + std::to_string(first.rows.n_columns()) + ']';
   if (!timestamps.empty()) header += R"(,"n_timestamps":)" + std::to_string(timestamps.size());
   header += '}';
 
   const auto size = static_cast<std::uint32_t>(header.size());
   std::string bytes;
   bytes.reserve(sizeof(size) + header.size() +
-                (rows.n_rows() * rows.n_columns() + timestamps.size()) * sizeof(double));
+                (n_rows * first.rows.n_columns() + timestamps.size()) * sizeof(double));
   bytes.append(reinterpret_cast<const char*>(&size), sizeof(size));
   bytes += header;
-  for (std::size_t i = 0; i < rows.n_rows(); ++i) append_numbers(bytes, rows.row(i));
+  for (const Batch& batch : batches) {
+    for (std::size_t i = 0; i < batch.rows.n_rows(); ++i) append_numbers(bytes, batch.rows.row(i));
+  }
   append_numbers(bytes, timestamps);
   return bytes;
 }
@@ -82,18 +90,56 @@ Point::Point(const py::tuple& given)
       read_(given[1], given[2]),
       received_at_(given[3].cast<double>()) {}
 
-void Point::process(Session& session) { session.process_many(read_.batch(), {&result_, 1}, {}); }
-
-void Point::write() {
-  event_ = encode_rows(read_.batch(), {}, received_at_);
-  json_ = to_json({&result_, 1});
+void Point::process(Session& session) {
+  try {
+    session.process_many(read_.batch(), {&result_.emplace(), 1}, {});
+  } catch (const Error&) {
+    result_.reset();
+  }
 }
 
-py::object Point::take() const {
-  if (event_.empty()) return py::none();
-  RecordBytes records(1);
-  records.results[0] = result_;
-  return py::make_tuple(py::bytes(event_), summary(records), py::bytes(json_));
+bool Point::goes_with(const Point& other) const {
+  return stream_id_ == other.stream_id_ &&
+         std::ranges::equal(read_.batch().names, other.read_.batch().names);
+}
+
+Run::Run(const std::deque<std::optional<Point>>& points, std::vector<std::size_t> indices)
+    : indices_(std::move(indices)) {
+  std::vector<Batch> batches;
+  for (const std::size_t i : indices_) {
+    batches.push_back(points[i]->batch());
+    results_.push_back(*points[i]->result());
+    json_.push_back(to_json({&results_.back(), 1}));
+  }
+  event_ = encode_rows(batches, {}, points[indices_.back()]->received_at());
+}
+
+py::tuple Run::take() const {
+  const auto summary_of = [](std::span<const Result> results) {
+    const RecordBytes records(results.size());
+    std::ranges::copy(results, records.results.begin());
+    return summary(records);
+  };
+  py::list each;
+  for (std::size_t i = 0; i < indices_.size(); ++i) {
+    each.append(py::make_tuple(indices_[i], summary_of({&results_[i], 1}), py::bytes(json_[i])));
+  }
+  return py::make_tuple(py::bytes(event_), summary_of(results_), each);
+}
+
+std::vector<Run> runs_of(const std::deque<std::optional<Point>>& points) {
+  std::vector<Run> runs;
+  std::vector<std::size_t> indices;
+  const auto end = [&] {
+    if (!indices.empty()) runs.emplace_back(points, std::exchange(indices, {}));
+  };
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    if (!points[i] || !points[i]->result()) continue;
+    if (!indices.empty() && !points[i]->goes_with(*points[indices.back()])) end();
+    indices.push_back(i);
+  }
+  end();
+  return runs;
 }
 
 void bind_points(py::module_& module) {

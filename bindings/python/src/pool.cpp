@@ -76,7 +76,7 @@ class Pool {
   }
 
   /// For rows of streams that there are, scored without Python's lock from the first to the last.
-  /// An answer is None where it is left to `verdicts` to say why not.
+  /// Of those that are in no run it is left to `verdicts` to say why not.
   py::list answer(const py::list& given) {
     std::deque<std::optional<Point>> points;
     for (const py::handle one : given) {
@@ -87,6 +87,7 @@ class Pool {
         points.back().reset();  // no reason to fail the others
       }
     }
+    std::vector<Run> runs;
     {
       const py::gil_scoped_release release;
       for (std::optional<Point>& point : points) {
@@ -94,17 +95,15 @@ class Pool {
         try {
           pool_.with_existing(point->stream_id(),
                               [&](Session& session) { point->process(session); });
-        } catch (const Error&) {
+        } catch (const UnknownStreamError&) {
           continue;
         }
-        point->write();
       }
+      runs = runs_of(points);
     }
-    py::list answers;
-    for (const std::optional<Point>& point : points) {
-      answers.append(point ? point->take() : py::none());
-    }
-    return answers;
+    py::list taken;
+    for (const Run& run : runs) taken.append(run.take());
+    return taken;
   }
 
   void check(std::string_view stream_id, const py::object& rows, const py::object& names,
@@ -275,12 +274,13 @@ void bind_pool(py::module_& module) {
            "What process_many gives as bytes, how many rows were scored and how many of them are "
            "anomalies, the largest score or None, and of the last row scored, is_anomaly, status, "
            "raw_score, samples_until_ready and index.")
-      .def(
-          "answer", &Pool::answer, "points"_a,
-          "answer(self, points)\n--\n\n"
-          "Of rows of streams that there are, as tuples of the stream's id, an array with one row, "
-          "its columns and when it came: encode_rows, verdicts and records_json. None for rows "
-          "that are refused, and unchanged.")
+      .def("answer", &Pool::answer, "points"_a,
+           "answer(self, points)\n--\n\n"
+           "For rows of streams that there are, as tuples of the stream's id, an array with one "
+           "row, "
+           "its columns and when it came: runs of them that are one event, with encode_rows, "
+           "verdicts and for each row its index, its verdicts and records_json. Rows that are "
+           "refused are in none, and change nothing.")
       .def("check", &Pool::check, "stream_id"_a, "rows"_a, "names"_a = py::none(),
            "timestamps"_a = py::none(),
            "check(self, stream_id, rows, names=None, timestamps=None)\n--\n\n")

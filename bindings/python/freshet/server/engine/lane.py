@@ -123,8 +123,8 @@ class Lane:
     def _answer_points(self, held: list[_Held]) -> None:
         """Do what is wanted most, a verdict on a row, for all streams at once.
 
-        What is refused waits again, to be refused with a reason, and what comes after a failure
-        for the stream to be loaded anew.
+        What is refused waits again, to be refused with a reason, and what comes with or after a
+        failure for the stream to be loaded anew.
         """
         wanted: list[tuple[_Held, Operation]] = []
         points: list[tuple[Stream, Rows]] = []
@@ -138,28 +138,32 @@ class Lane:
         if not points:
             return
         try:
-            answers = self._detectors.answer(points)
+            runs = self._detectors.answer(points)
         except Exception as error:
             for one, operation in wanted:
                 one.stream.failed_epoch = one.stream.epoch
                 self._end(one, operation, error)
             return
-        again: list[tuple[_Held, Operation]] = []
-        for (one, operation), (stream, rows), found in zip(wanted, points, answers, strict=True):
-            if found is None or stream.has_failed:
-                again.append((one, operation))
+        again = dict(enumerate(wanted))
+        for run in runs:
+            stream = run.answer.stream
+            if stream.has_failed:
                 continue
-            encoded, answer = found
-            problem: Exception | None = None
+            index = run.answers[0][0]
             try:
-                self._detectors.take_in(answer)
-                one.changes.append(self._entry(stream, rows, encoded, answer))
-                operation.happened(stream, self._detectors, [answer])
+                self._detectors.take_in(run.answer)
+                entry = self._entry(stream, run.rows, run.encoded, run.answer)
+                for index, answer in run.answers:
+                    stream.status = answer.stream_status
+                    wanted[index][1].happened(stream, self._detectors, [answer])
             except Exception as error:
                 stream.failed_epoch = stream.epoch
-                problem = error
-            self._end(one, operation, problem)
-        for one, operation in reversed(again):
+                self._end(*again.pop(index), error)
+                continue
+            wanted[index][0].changes.append(entry)
+            for index, _ in run.answers:
+                self._end(*again.pop(index), None)
+        for one, operation in reversed(again.values()):
             one.stream.waiting.appendleft(operation)
         for one in held:
             if one.stream.status == "retraining":

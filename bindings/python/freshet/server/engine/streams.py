@@ -15,7 +15,7 @@ from freshet.server.engine.models import Models
 if TYPE_CHECKING:
     from freshet.server.engine.operations import Operation
 
-__all__ = ["Answer", "Detectors", "Stream"]
+__all__ = ["Answer", "Detectors", "Run", "Stream"]
 
 _STATUSES: Final = ("collecting", "ready", "retraining")
 
@@ -169,9 +169,35 @@ class Answer(NamedTuple):
         return self.json or records_json(self.records)
 
     @property
+    def stream_status(self) -> str:
+        """Of the stream, after the last row."""
+        return _STATUSES[self.status]
+
+    @property
     def samples_collected(self) -> int:
         """Rows in the window."""
         return min(self.position + 1, int(self.stream.settings["window_size"]))
+
+
+class Run(NamedTuple):
+    """Rows of a stream that came one by one, and have happened as one event.
+
+    Attributes
+    ----------
+    rows : Rows
+        The last that came.
+    encoded : bytes
+        The event.
+    answer : Answer
+        The verdicts on all of them, for `Detectors.take_in`.
+    answers : list of tuple of int and Answer
+        Of each, with its place among what was asked.
+    """
+
+    rows: Rows
+    encoded: bytes
+    answer: Answer
+    answers: list[tuple[int, Answer]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,15 +255,10 @@ class Detectors:
             self._look(stream)  # rows change the model once, and events do later
         return answer
 
-    def answer(self, points: Sequence[tuple[Stream, Rows]]) -> list[tuple[bytes, Answer] | None]:
-        """Let events of one row each happen to streams that are ready, while other threads go on.
+    def answer(self, points: Sequence[tuple[Stream, Rows]]) -> list[Run]:
+        """Let rows happen to streams that are ready, while other threads go on.
 
-        Nothing is checked before; see `decide_alone`.
-
-        Returns
-        -------
-        list of tuple of bytes and Answer, or None
-            The event, encoded, and the verdict, for `take_in`; None if the row is refused.
+        Nothing is checked before; see `decide_alone`. Rows that are refused are in no run.
         """
         found = self.pool._core.answer(
             [
@@ -245,16 +266,18 @@ class Detectors:
                 for stream, rows in points
             ]
         )
-        return [
-            None if one is None else (one[0], Answer(*one[1], stream, one[2]))
-            for (stream, _), one in zip(points, found, strict=True)
-        ]
+        runs = []
+        for encoded, verdicts, each in found:
+            stream, rows = points[each[-1][0]]
+            answers = [(index, Answer(*one, stream, json)) for index, one, json in each]
+            runs.append(Run(rows, encoded, Answer(*verdicts, stream), answers))
+        return runs
 
     def take_in(self, answer: Answer) -> None:
         """Have a stream be as it was after a row; in the order of its rows."""
         stream = answer.stream
         stream.sequence += 1
-        stream.status = _STATUSES[answer.status]
+        stream.status = answer.stream_status
         stream.rows_since_snapshot += answer.n_rows
 
     def _create(self, stream: Stream, event: Create) -> None:

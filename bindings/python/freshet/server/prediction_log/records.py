@@ -51,7 +51,7 @@ class Prediction:
     Attributes
     ----------
     timestamp : datetime
-        When the request came, in UTC.
+        When the request came, or the last of those that came together, in UTC.
     stream_id : str
         The stream, or the model of a batch.
     index : int
@@ -97,7 +97,7 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PredictionBlock:
-    """The predictions of one request.
+    """The predictions of one request, or of requests with a point each that came together.
 
     Attributes
     ----------
@@ -106,7 +106,7 @@ class PredictionBlock:
     stream_id, incarnation, mode
         See `Prediction`.
     received_at : float
-        When the request came, in seconds since 1970 and whole microseconds.
+        When the last request came, in seconds since 1970 and whole microseconds.
     first_index : int
         The index of the first row.
     columns : sequence of str or None

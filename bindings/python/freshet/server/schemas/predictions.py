@@ -85,7 +85,10 @@ class ExportQuery(_Question):
 class PredictionItem(BaseModel):
     """The verdict on one row, with what it is about."""
 
-    timestamp: datetime = Field(description="When the request came, in UTC.")
+    timestamp: datetime = Field(
+        description="When the request came, in UTC, or the last of those whose points of a stream "
+        "were scored together."
+    )
     stream_id: str = Field(description="The stream, or the model of a batch.")
     index: int = Field(
         description="The row's position in the stream since its start or last reset, or in the "
