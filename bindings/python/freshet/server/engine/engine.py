@@ -181,7 +181,7 @@ class Engine:
 
     # ---- streams ----
 
-    async def score(
+    def score(
         self,
         stream_id: str,
         *,
@@ -193,8 +193,8 @@ class Engine:
         cells: list[Any] | None = None,
         timestamps: npt.NDArray[np.float64] | None = None,
         bundle: Bundle | None = None,
-    ) -> Any:
-        """Score rows of a stream and keep them; see `Scoring`. Returns what `render` did.
+    ) -> asyncio.Future[Any]:
+        """Score rows of a stream and keep them; see `Scoring`. The future gets what `render` did.
 
         Raises
         ------
@@ -203,7 +203,7 @@ class Engine:
         StoreError
             If the store cannot be reached.
         """
-        return await self._do(
+        return self._do(
             Scoring(
                 stream_id,
                 asyncio.get_running_loop().create_future(),
@@ -280,7 +280,8 @@ class Engine:
         """Delete a stream; UnknownStreamError if there is none."""
         await self._do(Removal(stream_id, asyncio.get_running_loop().create_future()))
 
-    async def _do(self, operation: Operation) -> Any:
+    def _do(self, operation: Operation) -> asyncio.Future[Any]:
+        """Submit what is wanted; the future is told how it ended."""
         if self._is_closing:
             raise StoreError("the service is stopping", id="service_stopping")
         if operation.creates:
@@ -292,7 +293,7 @@ class Engine:
         self._next.append(operation)
         if len(self._next) == 1:
             operation.future.get_loop().call_soon(self._submit_next)
-        return await operation.future
+        return operation.future
 
     def _submit_next(self) -> None:
         for operation in self._next:
