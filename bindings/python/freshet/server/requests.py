@@ -28,7 +28,7 @@ def new_request_id(given: bytes | None) -> str:
     """Return the id that a client gave to a request if it can be used, else a new one."""
     if given is not None and _SANE(given):
         return given.decode()
-    return f"{_new_bits(128):032x}"
+    return _new_bits(128).to_bytes(16, "big").hex()
 
 
 def request_id(scope: Scope) -> str | None:

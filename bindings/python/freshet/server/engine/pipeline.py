@@ -137,7 +137,10 @@ class Pipeline:
                 if one is None:
                     continue
                 if isinstance(one, Operation):
-                    stream = self._streams.setdefault(one.stream_id, Stream(one.stream_id))
+                    found = self._streams.get(one.stream_id)
+                    if found is None:
+                        found = self._streams[one.stream_id] = Stream(one.stream_id)
+                    stream = found
                     stream.waiting.append(one)
                 else:
                     stream = one

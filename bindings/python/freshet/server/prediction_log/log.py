@@ -103,7 +103,8 @@ class PredictionLog:
     @property
     def is_full(self) -> bool:
         """Whether so much waits for the database that no more should be predicted."""
-        return 0 < self._max_spool_bytes < self.lag.n_bytes
+        limit = self._max_spool_bytes
+        return self._forwarder is not None and 0 < limit < self._forwarder.lag.n_bytes
 
     def wake(self) -> None:
         """Say that there are new predictions in the journal. Any thread."""
