@@ -44,10 +44,7 @@ def journal(tmp_path):
 
 
 def assert_shows_the_stream(source):
-    assert [(one.name, one.n_points) for one in source.streams()] == [
-        ("other", 60),
-        ("sensor", 300),
-    ]
+    assert source.streams() == ["other", "sensor"]
     shown = source.feed("sensor", 1000).points
     assert shown.columns == ("heat", "load")
     assert shown.rows.tolist() == list(range(300))
@@ -194,7 +191,7 @@ def test_a_service_is_asked(service):
     url, keys = service
     source = ServiceSource(url + "/", keys["all"])
     assert source.name == url
-    assert [one.name for one in source.streams()] == ["pump"]
+    assert source.streams() == ["pump"]
     shown = source.feed("pump", 1000).points
     assert shown.rows.tolist() == list(range(80))
     assert shown.is_anomaly[70]

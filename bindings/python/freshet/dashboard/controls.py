@@ -11,14 +11,12 @@ from freshet.dashboard import ranges
 from freshet.dashboard.contributions import REBUILDING
 from freshet.dashboard.feeds import DEFAULT_LIMIT
 from freshet.dashboard.options import MIN_CONTAMINATION
-from freshet.dashboard.sentences import count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from freshet.dashboard.options import DetectorOptions, Options
     from freshet.dashboard.points import Axis, Points
-    from freshet.dashboard.sources.source import StreamName
 
 __all__ = [
     "ask_columns",
@@ -60,17 +58,17 @@ def ask_detector(options: Options) -> DetectorOptions:
     return replace(detector, backend=backend, contamination=contamination)
 
 
-def ask_stream(streams: Sequence[StreamName]) -> str | None:
+def ask_stream(streams: Sequence[str]) -> str | None:
     """Ask for the stream; None if there is none."""
     if not streams:
         return None
-    sizes = {one.name: one.n_points for one in streams}
-
-    def named(name: str) -> str:
-        size = sizes.get(name)
-        return name if size is None else f"{name} · {count(size, 'point')}"
-
-    chosen = _choose("Stream", list(sizes), streams[0].name, "stream", named)
+    # New ones last: when the chosen one moves, browsers close the list that somebody looks at.
+    places = {name: i for i, name in enumerate(st.session_state.get("streams", []))}
+    names = sorted(streams, key=lambda name: places.get(name, len(places)))
+    st.session_state["streams"] = names
+    # By their bare names: browsers send back what the list says, and what it says no more, such as
+    # a number of points that has grown, would choose the first stream.
+    chosen = _choose("Stream", names, names[0], "stream")
     if chosen != st.session_state.get("last_stream"):
         st.session_state["last_stream"] = chosen
         st.session_state["chosen"] = None

@@ -12,7 +12,7 @@ from freshet.dashboard.sources import open_source
 if TYPE_CHECKING:
     from freshet.dashboard.options import DetectorOptions, Options
     from freshet.dashboard.points import Points
-    from freshet.dashboard.sources.source import Feed, Source, StreamName
+    from freshet.dashboard.sources.source import Feed, Source
 
 __all__ = [
     "DEFAULT_LIMIT",
@@ -61,7 +61,7 @@ def feed(options: Options, detector: DetectorOptions, stream: str, limit: int) -
 
 
 @st.cache_resource(show_spinner=False, ttl=RETRY_SECONDS)
-def streams(options: Options, detector: DetectorOptions) -> list[StreamName]:
+def streams(options: Options, detector: DetectorOptions) -> list[str]:
     """Return the streams that there are."""
     return source(options, detector).streams()
 
@@ -75,6 +75,6 @@ def _read(options: Options) -> None:
     detector = options.detector
     try:
         first = source(options, detector).streams()[0]
-        feed(options, detector, first.name, DEFAULT_LIMIT)
+        feed(options, detector, first, DEFAULT_LIMIT)
     except Exception:
         pass

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from freshet.dashboard.options import DetectorOptions
     from freshet.dashboard.points import Axis, Points
     from freshet.dashboard.problems import Problem
-    from freshet.dashboard.sources.source import Source, StreamName
+    from freshet.dashboard.sources.source import Source
 
 #: Of this package: a page that may show what is nobody's business fetches nothing from elsewhere.
 _ICON: Final = Path(__file__).with_name("icon.svg")
@@ -34,8 +34,8 @@ class _Shown(NamedTuple):
     feed: SharedFeed
     points: Points
     problem: Problem | None
-    names: list[str]
-    read_streams: Callable[[], list[StreamName]]
+    streams: list[str]
+    read_streams: Callable[[], list[str]]
 
 
 def _show(options: Options) -> None:
@@ -71,9 +71,8 @@ def _show(options: Options) -> None:
         _view(source, stream, detector, in_view, columns, axis)
     if interval is not None:
         due = time.monotonic() + interval / 2
-        names = [one.name for one in streams]
         shown = _Shown(
-            source, feed, points, problem, names, lambda: feeds.streams(options, detector)
+            source, feed, points, problem, streams, lambda: feeds.streams(options, detector)
         )
         st.fragment(_watch, run_every=interval)(shown, due)
 
@@ -117,9 +116,7 @@ def _watch(shown: _Shown, due: float) -> None:
     if time.monotonic() >= due:
         points, problem = _look(shown.feed, shown.source)
         is_same = points is shown.points and problem == shown.problem
-        if not is_same or (
-            problem is None and [one.name for one in shown.read_streams()] != shown.names
-        ):
+        if not is_same or (problem is None and shown.read_streams() != shown.streams):
             st.rerun()
 
 

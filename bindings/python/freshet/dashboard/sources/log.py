@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 from freshet._secrets import without_secrets
 from freshet.dashboard.contributions import rebuilt
 from freshet.dashboard.sources.predictions import Found, FoundPage, PredictionFeed
-from freshet.dashboard.sources.source import StreamName
 from freshet.server.engine.sqlite_file import SqliteReader
 from freshet.server.prediction_log.finding import Search
 from freshet.server.prediction_log.journal_log import JournalFinder
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from freshet.dashboard.contributions import Contributions
     from freshet.dashboard.options import DetectorOptions
     from freshet.dashboard.points import Points
-    from freshet.server.prediction_log.finding import LoggedStream, Page
+    from freshet.server.prediction_log.finding import Page
     from freshet.server.prediction_log.records import Key, Prediction
     from freshet.server.prediction_log.sinks import Finder
 
@@ -74,7 +73,7 @@ class _JournalFile:
         with contextlib.closing(SqliteReader(self._path)) as journal:
             return JournalFinder(journal).find(search, after, limit, is_descending=is_descending)
 
-    def streams(self) -> list[LoggedStream]:
+    def streams(self) -> list[str]:
         with contextlib.closing(SqliteReader(self._path)) as journal:
             return JournalFinder(journal).streams()
 
@@ -94,9 +93,9 @@ class LogSource:
         self.name = name
         self._log = log
 
-    def streams(self) -> list[StreamName]:
+    def streams(self) -> list[str]:
         """Return the streams; see `Source`."""
-        return [StreamName(one.stream_id, one.n_rows) for one in self._log.streams()]
+        return self._log.streams()
 
     def feed(self, stream: str, limit: int) -> PredictionFeed:
         """Return a stream's newest predictions; see `Source`."""

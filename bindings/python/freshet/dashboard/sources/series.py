@@ -12,7 +12,6 @@ from freshet.cli._csv import AUTOMATIC
 from freshet.cli._data import read_file
 from freshet.dashboard.contributions import Contributions, UnexplainedError
 from freshet.dashboard.points import Points
-from freshet.dashboard.sources.source import StreamName
 from freshet.errors import Error, about
 from freshet.streaming import StreamingDetector
 
@@ -67,9 +66,9 @@ class SeriesSource:
         self._states: list[tuple[int, bytes]] = []
         self._rows: Any = None
 
-    def streams(self) -> list[StreamName]:
+    def streams(self) -> list[str]:
         """Return the file as the only stream; see `Source`."""
-        return [StreamName(self._path.stem)]
+        return [self._path.stem]
 
     def feed(self, stream: str, limit: int) -> FileFeed:
         """Return the verdicts on the newest rows; see `Source`."""

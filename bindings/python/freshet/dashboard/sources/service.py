@@ -11,7 +11,6 @@ from freshet._secrets import without_secrets
 from freshet.dashboard.contributions import rebuilt
 from freshet.dashboard.problems import ServiceError
 from freshet.dashboard.sources.predictions import Found, FoundPage, PredictionFeed
-from freshet.dashboard.sources.source import StreamName
 
 if TYPE_CHECKING:
     from freshet.dashboard.contributions import Contributions
@@ -45,15 +44,12 @@ class ServiceSource:
         if api_key:
             self._session.headers["Authorization"] = f"Bearer {api_key}"
 
-    def streams(self) -> list[StreamName]:
+    def streams(self) -> list[str]:
         """Return the streams, and whatever else has predictions lately; see `Source`."""
         known = self._get("/stream/detectors")["data"]
-        found: dict[str, int | None] = {one["model_id"]: one["total_processed"] for one in known}
         # Batches, and streams that were deleted, have predictions too.
         latest = self._get("/predictions", limit=_MOST_PER_ANSWER)["data"]
-        for one in latest:
-            found.setdefault(one["stream_id"], None)
-        return [StreamName(*one) for one in sorted(found.items())]
+        return sorted({one["model_id"] for one in known} | {one["stream_id"] for one in latest})
 
     def feed(self, stream: str, limit: int) -> PredictionFeed:
         """Return a stream's newest predictions; see `Source`."""

@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from freshet.dashboard.contributions import Contributions
     from freshet.dashboard.options import DetectorOptions
     from freshet.dashboard.points import Points
 
-__all__ = ["Feed", "Source", "StreamName"]
-
-
-class StreamName(NamedTuple):
-    """A stream to choose.
-
-    Attributes
-    ----------
-    name : str
-    n_points : int or None
-        How many verdicts there are; None if that is not known.
-    """
-
-    name: str
-    n_points: int | None = None
+__all__ = ["Feed", "Source"]
 
 
 class Feed(Protocol):
@@ -57,8 +43,8 @@ class Source(Protocol):
     name: str
     has_detector: bool
 
-    def streams(self) -> list[StreamName]:
-        """Return the streams, by name."""
+    def streams(self) -> list[str]:
+        """Return the names of the streams, sorted."""
 
     def feed(self, stream: str, limit: int) -> Feed:
         """Return the newest rows of a stream, at most `limit`."""

@@ -11,7 +11,6 @@ import pandas as pd
 from freshet.dashboard.contributions import rebuilt
 from freshet.dashboard.points import LABELS, Points
 from freshet.dashboard.sources.series import FileFeed
-from freshet.dashboard.sources.source import StreamName
 from freshet.errors import DataError
 
 if TYPE_CHECKING:
@@ -56,9 +55,9 @@ class VerdictSource:
         self.name = str(path)
         self._path = path
 
-    def streams(self) -> list[StreamName]:
+    def streams(self) -> list[str]:
         """Return the file as the only stream; see `Source`."""
-        return [StreamName(self._path.stem)]
+        return [self._path.stem]
 
     def feed(self, stream: str, limit: int) -> FileFeed:
         """Return the newest verdicts; see `Source`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = [
     "CURSOR_PATTERN",
     "LATEST",
-    "LoggedStream",
     "Page",
     "Search",
     "read_cursor",
@@ -76,13 +75,6 @@ class Search:
         if self.model_version is not None:
             asked &= results["model_version"] == self.model_version
         return np.flatnonzero(asked)
-
-
-class LoggedStream(NamedTuple):
-    """A stream, or a model of batches, of which there are predictions, and how many."""
-
-    stream_id: str
-    n_rows: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any, Final
 
-from freshet.server.prediction_log.finding import LoggedStream, Page, Search
+from freshet.server.prediction_log.finding import Page, Search
 from freshet.server.prediction_log.spool import (
     BLOCK_COLUMNS,
     IS_PREDICTION,
@@ -47,13 +47,12 @@ class JournalFinder:
         ) as entries:
             return _page(map(block_of, entries), search, after, limit, is_descending)
 
-    def streams(self) -> list[LoggedStream]:
+    def streams(self) -> list[str]:
         """Return what has predictions; see `Finder`."""
         found = self._journal.query(
-            "SELECT stream_id, SUM(n_rows) FROM journal"
-            f" WHERE {IS_PREDICTION} GROUP BY stream_id ORDER BY stream_id"
+            f"SELECT DISTINCT stream_id FROM journal WHERE {IS_PREDICTION} ORDER BY stream_id"
         )
-        return [LoggedStream(*one) for one in found]
+        return [stream_id for (stream_id,) in found]
 
 
 class JournalLog(JournalFinder):

@@ -10,7 +10,7 @@ import pymongo
 from pymongo import errors, uri_parser
 from pymongo.write_concern import WriteConcern
 
-from freshet.server.prediction_log.finding import LATEST, LoggedStream, Page, Search
+from freshet.server.prediction_log.finding import LATEST, Page, Search
 from freshet.server.prediction_log.records import Key, Prediction, from_microseconds
 from freshet.server.prediction_log.sinks import LogRefusedError, LogUnavailableError, hidden, parts
 
@@ -109,15 +109,15 @@ class MongoSink:
         predictions = [_prediction(one) for one in found[:limit]]
         return Page(predictions, predictions[-1].key if len(found) > limit else None)
 
-    def streams(self) -> list[LoggedStream]:
+    def streams(self) -> list[str]:
         """Return what has predictions; see `Finder`."""
         steps: list[dict[str, Any]] = [
-            {"$group": {"_id": "$stream_id", "n_rows": {"$sum": 1}}},
+            {"$group": {"_id": "$stream_id"}},
             {"$sort": {"_id": 1}},
         ]
         with self._errors():
             found = list(self._collection.aggregate(steps))
-        return [LoggedStream(one["_id"], one["n_rows"]) for one in found]
+        return [one["_id"] for one in found]
 
     def oldest_of_newest(self, n_rows: int) -> int | None:
         """Return the time of a prediction; see `Log`."""

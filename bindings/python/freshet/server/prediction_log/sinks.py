@@ -11,7 +11,7 @@ from freshet.errors import ConfigurationError, Error
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from freshet.server.prediction_log.finding import LoggedStream, Page, Search
+    from freshet.server.prediction_log.finding import Page, Search
     from freshet.server.prediction_log.records import Key, Prediction, PredictionBlock
 
 __all__ = [
@@ -46,7 +46,7 @@ class Finder(Protocol):
     def find(self, search: Search, after: Key | None, limit: int, *, is_descending: bool) -> Page:
         """Return the first predictions asked for that follow `after`, by `Prediction.key`."""
 
-    def streams(self) -> list[LoggedStream]:
+    def streams(self) -> list[str]:
         """Return the streams and models that have predictions, by name; O(predictions)."""
 
 

@@ -11,7 +11,7 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from freshet.server.prediction_log.finding import LoggedStream, Page, Search
+from freshet.server.prediction_log.finding import Page, Search
 from freshet.server.prediction_log.records import (
     Key,
     Prediction,
@@ -91,12 +91,12 @@ class SqlSink:
         has_more = len(found) > limit
         return Page(found[:limit], found[limit - 1].key if has_more else None)
 
-    def streams(self) -> list[LoggedStream]:
+    def streams(self) -> list[str]:
         """Return what has predictions; see `Finder`."""
         name = TABLE.c.stream_id
-        query = sa.select(name, sa.func.count()).group_by(name).order_by(name)
+        query = sa.select(name).distinct().order_by(name)
         with self._transaction() as connection:
-            return [LoggedStream(*one) for one in connection.execute(query)]
+            return list(connection.scalars(query))
 
     def oldest_of_newest(self, n_rows: int) -> int | None:
         """Return the time of a prediction; see `Log`."""
