@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 NEVER = 1_000_000_000
 N_STREAMS_AT_ONCE = 10_000
-#: Points that come together when 64 connections wait, about.
-N_AT_ONCE = 25
+#: Points that come together when all connections wait for the same transaction.
+N_AT_ONCE = 128
 
 #: Of the streams, on both sides. A stream's window is full before it is measured.
 PLAIN: dict[str, Any] = {
@@ -48,7 +48,8 @@ FEATURES: dict[str, Any] = {
 }
 SETTINGS = {"5 columns": PLAIN, "80 features": FEATURES}
 LOADS = {
-    "single points": Load({}, n_connections=64),
+    "single points": Load({}, n_connections=128),
+    "single points of 32 connections": Load({}, n_connections=32),
     "batches": Load({}, n_rows=1000, n_connections=16),
     "batches of objects": Load({}, n_rows=1000, n_connections=16, form="objects"),
 }
@@ -187,6 +188,12 @@ def figures() -> list[Figure]:
             lambda m, s=settings: m.ours(points, s).latency_ms["p95"],
             at_most=at_most,
         )
+    add(
+        f"service/{points} of 32 connections, 5 columns",
+        "/s",
+        lambda m: m.ours(f"{points} of 32 connections", "5 columns").requests_per_second,
+        note=lambda m: m.ours(f"{points} of 32 connections", "5 columns").percentiles,
+    )
     add(
         "service/empty answers to single points",
         "/s",

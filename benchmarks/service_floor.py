@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 _ANSWER = b"{" + b'"samples_until_ready":0,' * 10 + b'"threshold":0.5}'
 _HEADERS = [(b"content-length", b"%d" % len(_ANSWER)), (b"content-type", b"application/json")]
-_N_ROWS = 20_000
+_N_STREAMS = 8
+_N_TRANSACTIONS = 500
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -39,28 +40,32 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
 
 
 def journal_seconds(directory: Path, n_at_once: int) -> float:
-    """Return what a point takes to be written, with its share of a transaction."""
-    results = np.zeros(1, record_dtype).tobytes()
+    """Return what a point takes to be written, with its share of a transaction.
+
+    Points of a stream that come together are one entry.
+    """
+    n_rows = n_at_once // _N_STREAMS
+    results = np.zeros(n_rows, record_dtype).tobytes()
     columns = [f"f{i}" for i in range(5)]
     entries = [
         Entry(
-            f"stream-{i % 8}",
-            f"{i % 8:032x}",
+            f"stream-{i % _N_STREAMS}",
+            f"{i % _N_STREAMS:032x}",
             i,
             "rows",
-            encode(Rows(np.zeros((1, 5)), columns, None, time.time())),
+            encode(Rows(np.zeros((n_rows, 5)), columns, None, time.time())),
             received_at=time.time(),
-            n_rows=1,
+            n_rows=n_rows,
             results=results,
             threshold=0.5,
         )
-        for i in range(_N_ROWS)
+        for i in range(_N_TRANSACTIONS * _N_STREAMS)
     ]
     journal = Journal(directory / "freshet.sqlite")
     began = time.perf_counter()
-    for i in range(0, _N_ROWS, n_at_once):
-        journal.write(entries[i : i + n_at_once])
-    seconds = (time.perf_counter() - began) / _N_ROWS
+    for i in range(0, len(entries), _N_STREAMS):
+        journal.write(entries[i : i + _N_STREAMS])
+    seconds = (time.perf_counter() - began) / (len(entries) * n_rows)
     journal.close()
     return seconds
 

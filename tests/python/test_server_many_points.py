@@ -214,6 +214,51 @@ def test_a_failure_loads_the_streams_anew(
     assert second.dtype == record_dtype
 
 
+def test_points_behind_something_else_are_answered_together_too(
+    tmp_path: Path, sizes: list[int]
+) -> None:
+    rows = stream(60)
+
+    async def scenario() -> list[Any]:
+        engine = engine_at(tmp_path)
+        await engine.start()
+        try:
+            await score(engine, "pump", rows[:40])
+            await settle(engine, "pump")
+            await score(engine, "pump", rows[40:41])
+            with engine._pipeline._turns:
+                looking = asyncio.ensure_future(engine.info("pump"))
+                await asyncio.sleep(0)  # It comes first, as the end of a training may.
+                asked = [asyncio.ensure_future(score(engine, "pump", rows[[i]])) for i in (41, 42)]
+                await asyncio.sleep(0.02)
+            assert (await looking)["stats"]["total_processed"] == 41
+            return await asyncio.gather(*asked)
+        finally:
+            await engine.close()
+
+    found = asyncio.run(scenario())
+    assert [one["index"].tolist() for one in found] == [[41], [42]]
+    assert sizes[-1] == 2
+
+
+def test_the_end_of_a_training_waits_for_no_point(tmp_path: Path) -> None:
+    async def scenario() -> int:
+        engine = engine_at(tmp_path)
+        await engine.start()
+        try:
+            await score(engine, "pump", stream(25))
+            # Nothing else is asked, that could take it with it.
+            held = engine._pipeline.streams()[0]
+            end = time.monotonic() + 10
+            while held.model_version == 0 and time.monotonic() < end:
+                await asyncio.sleep(0.01)
+            return held.model_version
+        finally:
+            await engine.close()
+
+    assert asyncio.run(scenario()) == 1
+
+
 def test_one_that_cannot_be_read_is_the_only_one_refused(tmp_path: Path) -> None:
     rows = stream(45)
 

@@ -34,11 +34,24 @@ _ROUNDS = 64
 
 @dataclass(slots=True)
 class _Held:
-    """What is done to a stream while it is held."""
+    """What is done to a stream while it is held.
+
+    Attributes
+    ----------
+    stream : Stream
+    changes, operations
+        What has happened, and what was wanted and has ended.
+    has_refused : bool
+        Whether a point was not taken with others, and all that follow it are done one by one.
+    is_used : bool
+        Whether changes were handed over already.
+    """
 
     stream: Stream
     changes: list[Change] = field(default_factory=list)
     operations: list[Operation] = field(default_factory=list)
+    has_refused: bool = False
+    is_used: bool = False
 
     def is_spoilt(self, has_failed: bool | None = None) -> bool:
         """Whether the stream must be let go, and be loaded before more is done to it.
@@ -97,26 +110,31 @@ class Lane:
 
     def work(self, streams: list[Stream]) -> None:
         """Do what waits for streams that the calling thread holds, and have it written."""
-        held = [_Held(stream) for stream in streams]
-        if self._detectors.decide_alone:
-            self._answer_points(held)
-        active = [one for one in held if one.stream.waiting and not one.is_spoilt()]
+        held = active = [_Held(stream) for stream in streams]
         for _ in range(_ROUNDS):
+            if self._detectors.decide_alone:
+                self._answer_points(active)
+            active = [one for one in active if one.stream.waiting and not one.is_spoilt()]
             if not active:
                 break
             self._round(active)
-            active = [one for one in active if one.stream.waiting and not one.is_spoilt()]
         now = time.monotonic()
         for one in held:
-            one.stream.last_used = now if one.changes else one.stream.last_used
+            if one.is_used or one.changes:
+                one.stream.last_used = now
             is_whole = one.stream.is_loaded and not one.stream.has_failed
             if is_whole and self._snapshots.is_due(one.stream, now):
                 one.changes.extend(self._snapshots.take(one.stream))
-        done = [
-            Done(one.stream, one.stream.epoch, one.changes, one.operations)
-            for one in held
-            if one.changes or one.operations
-        ]
+        self._hand_over(held)
+
+    def _hand_over(self, held: list[_Held]) -> None:
+        """Have written what was done, and those told who wait for that."""
+        done = []
+        for one in held:
+            if one.changes or one.operations:
+                done.append(Done(one.stream, one.stream.epoch, one.changes, one.operations))
+                one.is_used = one.is_used or bool(one.changes)
+                one.changes, one.operations = [], []
         if done:
             self._writer.put(done)
 
@@ -130,7 +148,7 @@ class Lane:
         points: list[tuple[Stream, Rows]] = []
         for one in held:
             stream = one.stream
-            if not (stream.is_loaded and stream.is_ready) or stream.has_failed:
+            if not (stream.is_loaded and stream.is_ready) or stream.has_failed or one.has_refused:
                 continue
             while stream.waiting and (rows := stream.waiting[0].point_of(stream)) is not None:
                 wanted.append((one, stream.waiting.popleft()))
@@ -165,6 +183,8 @@ class Lane:
                 self._end(*again.pop(index), None)
         for one, operation in reversed(again.values()):
             one.stream.waiting.appendleft(operation)
+            one.has_refused = True
+        self._hand_over(held)  # What is left to do would keep them waiting.
         for one in held:
             if one.stream.status == "retraining":
                 self._check_training(one.stream)
@@ -322,7 +342,7 @@ class Lane:
 
     def _evict(self, one: _Held, operation: Eviction) -> None:
         stream = one.stream
-        is_used = bool(one.changes) or stream.last_used > operation.unused_since
+        is_used = one.is_used or bool(one.changes) or stream.last_used > operation.unused_since
         if not stream.is_loaded or is_used or stream.is_training:
             operation.value = False
             return

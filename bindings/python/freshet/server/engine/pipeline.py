@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Final
 
 import structlog
 
@@ -17,6 +19,10 @@ from freshet.server.engine.streams import Stream
 __all__ = ["Pipeline"]
 
 _log = structlog.get_logger(__name__)
+
+#: How long what nobody waits for, like the end of a training, may wait for what comes next, and be
+#: done after it: a turn of its own would take the processor from those that are answered.
+_PATIENCE_SECONDS: Final = 0.005
 
 
 class Pipeline:
@@ -112,6 +118,11 @@ class Pipeline:
         is_open = True
         while is_open:
             batch = [self._incoming.get(), *self._drain()]
+            if all(map(_may_wait, batch)):
+                with contextlib.suppress(queue.Empty):
+                    batch += [self._incoming.get(timeout=_PATIENCE_SECONDS), *self._drain()]
+            if any(map(_may_wait, batch)):
+                batch.sort(key=_may_wait)
             is_open = None not in batch
             fast = []
             for stream in self._take(batch):
@@ -166,3 +177,7 @@ class Pipeline:
                 stream.is_held = False
                 if stream.waiting:
                     self._incoming.put(stream)
+
+
+def _may_wait(one: Operation | Stream | None) -> bool:
+    return isinstance(one, Operation) and one.future is None
