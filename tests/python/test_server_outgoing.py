@@ -78,6 +78,15 @@ def test_much_is_sent_at_once_and_in_order() -> None:
     assert b"".join(sink.sent) == b"".join(parts)
 
 
+def test_what_was_written_can_be_sent_at_once() -> None:
+    def act(outgoing: Outgoing) -> None:
+        outgoing.write(b"before the client is gone")
+        outgoing.flush()
+
+    at_once, sink = in_a_turn(act)
+    assert at_once == sink.sent == [b"before the client is gone"]
+
+
 def test_what_was_written_is_sent_before_the_connection_is_closed() -> None:
     def act(outgoing: Outgoing) -> None:
         outgoing.write(b"the last")

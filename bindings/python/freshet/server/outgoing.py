@@ -38,20 +38,21 @@ class Outgoing(asyncio.Transport):
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Send bytes when the turn ends, or more than a few of them at once."""
         if not self._parts:
-            self._loop.call_soon(self._send)
+            self._loop.call_soon(self.flush)
         self._parts.append(data)
         self._n_bytes += len(data)
         if self._n_bytes > _MAX_BYTES:
-            self._send()
+            self.flush()
 
-    def _send(self) -> None:
+    def flush(self) -> None:
+        """Send what was written, now."""
         parts, self._parts, self._n_bytes = self._parts, [], 0
         if parts and not self._transport.is_closing():
             self._transport.write(parts[0] if len(parts) == 1 else b"".join(parts))
 
     def close(self) -> None:
         """Close the connection, after what was written."""
-        self._send()
+        self.flush()
         self._transport.close()
 
     def is_closing(self) -> bool:

@@ -12,8 +12,9 @@ from freshet.server.outgoing import Outgoing
 __all__ = ["MAX_HEAD_BYTES", "Protocol"]
 
 MAX_HEAD_BYTES: Final = 65_536
-#: What a header counts besides its name and value, however short these are.
+#: What a header counts besides its name and value, however short these are, and what of it is sent.
 _HEADER_BYTES: Final = 32
+_SEPARATOR_BYTES: Final = 4
 
 
 class Protocol(HttpToolsProtocol):
@@ -23,12 +24,18 @@ class Protocol(HttpToolsProtocol):
     is answered is sent once in a turn of the event loop; see `Outgoing`.
     """
 
-    # What came since a head, or a part of a body, was complete.
+    # What came since a head, or a part of a body, was complete. It is looked at when all that was
+    # received at once (256 KB at most) has been read, so that there may be as much more.
     _n_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to serve a client."""
-        super().connection_made(Outgoing(transport, self.loop))
+        self._outgoing = Outgoing(transport, self.loop)
+        super().connection_made(self._outgoing)
+
+    def eof_received(self) -> None:
+        """Send what there is: the connection will be closed."""
+        self._outgoing.flush()
 
     def data_received(self, data: bytes) -> None:
         """Read on, unless there is too much of a head that is not complete."""
@@ -53,4 +60,5 @@ class Protocol(HttpToolsProtocol):
 
     def _may_be_too_long(self) -> bool:
         """Whether a head, or the headers after a body, may be: other bytes count too."""
-        return self._n_bytes + _HEADER_BYTES * len(self.headers or ()) > MAX_HEAD_BYTES
+        n_bytes = (_HEADER_BYTES - _SEPARATOR_BYTES) * len(self.headers or ())
+        return self._n_bytes + n_bytes > MAX_HEAD_BYTES

@@ -43,7 +43,7 @@ class _Held:
         What has happened, and what was wanted and has ended.
     has_refused : bool
         Whether a point was not taken with others, and all that follow it are done one by one.
-    is_used : bool
+    is_handed : bool
         Whether changes were handed over already.
     """
 
@@ -51,7 +51,7 @@ class _Held:
     changes: list[Change] = field(default_factory=list)
     operations: list[Operation] = field(default_factory=list)
     has_refused: bool = False
-    is_used: bool = False
+    is_handed: bool = False
 
     def is_spoilt(self, has_failed: bool | None = None) -> bool:
         """Whether the stream must be let go, and be loaded before more is done to it.
@@ -60,8 +60,8 @@ class _Held:
         loaded, what was done has to be written.
         """
         if self.stream.has_failed if has_failed is None else has_failed:
-            return bool(self.changes or self.operations)
-        return bool(self.changes) and not self.stream.is_loaded
+            return self.is_handed or bool(self.changes or self.operations)
+        return (self.is_handed or bool(self.changes)) and not self.stream.is_loaded
 
 
 class _Prepared(NamedTuple):
@@ -120,7 +120,7 @@ class Lane:
             self._round(active)
         now = time.monotonic()
         for one in held:
-            if one.is_used or one.changes:
+            if one.is_handed or one.changes:
                 one.stream.last_used = now
             is_whole = one.stream.is_loaded and not one.stream.has_failed
             if is_whole and self._snapshots.is_due(one.stream, now):
@@ -133,8 +133,7 @@ class Lane:
         for one in held:
             if one.changes or one.operations:
                 done.append(Done(one.stream, one.stream.epoch, one.changes, one.operations))
-                one.is_used = one.is_used or bool(one.changes)
-                one.changes, one.operations = [], []
+                one.changes, one.operations, one.is_handed = [], [], True
         if done:
             self._writer.put(done)
 
@@ -184,7 +183,8 @@ class Lane:
         for one, operation in reversed(again.values()):
             one.stream.waiting.appendleft(operation)
             one.has_refused = True
-        self._hand_over(held)  # What is left to do would keep them waiting.
+        # What is left to do would keep them waiting.
+        self._hand_over([one for one in held if one.changes])
         for one in held:
             if one.stream.status == "retraining":
                 self._check_training(one.stream)
@@ -342,7 +342,7 @@ class Lane:
 
     def _evict(self, one: _Held, operation: Eviction) -> None:
         stream = one.stream
-        is_used = one.is_used or bool(one.changes) or stream.last_used > operation.unused_since
+        is_used = one.is_handed or bool(one.changes) or stream.last_used > operation.unused_since
         if not stream.is_loaded or is_used or stream.is_training:
             operation.value = False
             return
