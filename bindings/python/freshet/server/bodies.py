@@ -17,7 +17,7 @@ from freshet.server.problems import INVALID, Problem, from_validation
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-__all__ = ["json_response", "read_json", "read_object", "validated"]
+__all__ = ["JsonText", "json_response", "read_json", "read_object", "validated"]
 
 _MEDIA_TYPE: Final = "application/json"
 _OPTIONS: Final = orjson.OPT_SERIALIZE_NUMPY
@@ -102,18 +102,18 @@ async def read_object(request: Request) -> dict[str, Any]:
 
 def json_response(content: Any, status: int = 200) -> Response:
     """Return an answer in JSON; arrays of NumPy are lists in it."""
-    return _Json(orjson.dumps(content, option=_OPTIONS), status)
+    return JsonText(orjson.dumps(content, option=_OPTIONS), status)
 
 
-class _Json(Response):
-    """What `Response` is with less to find out."""
+class JsonText(Response):
+    """An answer of bytes that are JSON: what `Response` is with less to find out."""
 
-    def __init__(self, body: bytes, status: int) -> None:
+    def __init__(self, body: bytes, status: int = 200) -> None:
         self.status_code = status
         self.body = body
         self.background = None
         self.raw_headers = [
-            (b"content-length", str(len(body)).encode()),
+            (b"content-length", b"%d" % len(body)),
             (b"content-type", b"application/json"),
         ]
 

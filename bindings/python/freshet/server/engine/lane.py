@@ -161,28 +161,32 @@ class Lane:
                 one.stream.failed_epoch = one.stream.epoch
                 self._end(one, operation, error)
             return
-        again = dict(enumerate(wanted))
+        again: list[tuple[_Held, Operation] | None] = list(wanted)
         for run in runs:
             stream = run.answer.stream
             if stream.has_failed:
                 continue
             index = run.answers[0][0]
+            one = wanted[index][0]
             try:
                 self._detectors.take_in(run.answer)
                 entry = self._entry(stream, run.rows, run.encoded, run.answer)
                 for index, answer in run.answers:
                     stream.status = answer.stream_status
-                    wanted[index][1].happened(stream, self._detectors, [answer])
+                    wanted[index][1].answered(answer)
             except Exception as error:
                 stream.failed_epoch = stream.epoch
-                self._end(*again.pop(index), error)
+                again[index] = None
+                self._end(*wanted[index], error)
                 continue
-            wanted[index][0].changes.append(entry)
+            one.changes.append(entry)
             for index, _ in run.answers:
-                self._end(*again.pop(index), None)
-        for one, operation in reversed(again.values()):
-            one.stream.waiting.appendleft(operation)
-            one.has_refused = True
+                again[index] = None
+                one.operations.append(wanted[index][1])
+        for left in reversed(again):
+            if left is not None:
+                left[0].stream.waiting.appendleft(left[1])
+                left[0].has_refused = True
         # What is left to do would keep them waiting.
         self._hand_over([one for one in held if one.changes])
         for one in held:

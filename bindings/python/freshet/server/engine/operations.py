@@ -86,6 +86,9 @@ class Operation:
         """The row of numbers that is all that is wanted of a stream, and all that is to check."""
         return None
 
+    def answered(self, answer: Answer) -> None:
+        """Take note of the verdict on what `point_of` has returned."""
+
     def happened(
         self, stream: Stream, detectors: Detectors, answers: Sequence[Answer | None]
     ) -> None:
@@ -239,6 +242,10 @@ class Scoring(Operation):
         """Render the verdicts."""
         answer = answers[-1]
         assert answer is not None
+        self.answered(answer)
+
+    def answered(self, answer: Answer) -> None:
+        """Render the verdict."""
         self.value = self._render(answer)
 
 

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from freshet._core import read_rows
 from freshet.errors import DataError
-from freshet.server.bodies import json_response, read_object, validated
+from freshet.server.bodies import JsonText, json_response, read_object, validated
 from freshet.server.limits import require_size
 from freshet.server.openapi import operation
 from freshet.server.problems import Problem
@@ -37,9 +37,8 @@ router = APIRouter(prefix="/v1/ml/anomaly/stream", tags=["streaming"])
 
 _Model = Annotated[StreamName, Path(description="The stream's name.")]
 _DEFAULT_LAG_PERIODS = (1, 2, 3)
-_OF_POINTS: Final = frozenset({"model", "data"})
-#: Of requests that differ in their points only: how many kinds are remembered, and how long the
-#: rest of them may be.
+#: Of requests that differ in their points only, and of answers that differ in their results: how
+#: many kinds are remembered, and how long the rest of a request may be.
 _MAX_REMEMBERED: Final = 1024
 _MAX_MEMBERS_BYTES: Final = 4096
 #: Settings that a request has as the library does.
@@ -159,15 +158,16 @@ def _read(content: dict[str, Any]) -> tuple[str, dict[str, Any] | list[Any], _Wa
     """
     name, data = content.get("model"), content.get("data")
     if is_stream_name(name) and isinstance(data, (dict, list)):
-        members = {key: content[key] for key in content if key not in _OF_POINTS}
+        del content["model"], content["data"]
         try:
-            text = orjson.dumps(members)
+            text = orjson.dumps(content)
             wanted = _remembered(text) if len(text) <= _MAX_MEMBERS_BYTES else None
             # What JSON cannot write is null in the text.
-            if wanted is not None and wanted.members == members:
+            if wanted is not None and wanted.members == content:
                 return name, data, wanted
         except (orjson.JSONEncodeError, ValidationError):
             pass  # Too deep, or wrong: where, the model of the whole says.
+        content["model"], content["data"] = name, data
     body = validated(StreamRequest, content)
     return body.model, body.data, _wanted(body, {})
 
@@ -208,19 +208,38 @@ def _lag_periods(body: StreamRequest) -> list[int]:
 def _render(answer: Answer) -> Response:
     """Make the answer; off the event loop."""
     stream = answer.stream
-    return json_response(
-        {
-            "object": "streaming_result",
-            "model": stream.stream_id,
-            "status": stream.status,
-            "results": orjson.Fragment(answer.results_json),
-            "model_version": stream.model_version,
-            "samples_collected": answer.samples_collected,
-            "samples_until_ready": answer.samples_until_ready,
-            "threshold": _threshold(stream.threshold, stream.settings),
-            "bundle": stream.bundle,
-        }
+    before, after = _around_results(
+        stream.stream_id,
+        stream.status,
+        stream.model_version,
+        answer.samples_collected,
+        answer.samples_until_ready,
+        _threshold(stream.threshold, stream.settings),
+        stream.bundle,
     )
+    return JsonText(before + answer.results_json + after)
+
+
+@functools.lru_cache(maxsize=_MAX_REMEMBERED, typed=True)
+def _around_results(
+    stream_id: str,
+    status: str,
+    model_version: int,
+    samples_collected: int,
+    samples_until_ready: int,
+    threshold: float,
+    bundle: str | None,
+) -> tuple[bytes, bytes]:
+    """Return what is before and after an answer's results: as long as a model serves, the same."""
+    before = {"object": "streaming_result", "model": stream_id, "status": status}
+    after = {
+        "model_version": model_version,
+        "samples_collected": samples_collected,
+        "samples_until_ready": samples_until_ready,
+        "threshold": threshold,
+        "bundle": bundle,
+    }
+    return orjson.dumps(before)[:-1] + b',"results":', b"," + orjson.dumps(after)[1:]
 
 
 def _info(stream_id: str, info: dict[str, Any]) -> dict[str, Any]:
