@@ -196,6 +196,7 @@ class TestSnapshots:
         journal.write([begun(), ModelBytes("model-1", b"m1"), ModelBytes("model-2", b"m2")])
         journal.write([entry(1), entry(2, publish, model="model-1"), snapshot(2)])
         journal.write([entry(3, Publish(3, "model-2", None), model="model-2"), snapshot(3)])
+        journal.models.sweep()
         assert journal.models.get("model-1") is None
         assert journal.models.get("model-2") == b"m2"
         assert [s for s, _ in journal.events("pump", "one", 0)] == [1, 3]  # rows are predictions
@@ -203,6 +204,7 @@ class TestSnapshots:
         recovery = journal.recovery("pump")
         assert recovery is not None
         assert [one.sequence for one in recovery.snapshots] == [4, 3]
+        journal.models.sweep()
         assert journal.models.get("model-2") is None
 
     def test_a_model_that_another_stream_needs_stays(self, journal: Journal) -> None:
@@ -211,8 +213,10 @@ class TestSnapshots:
         journal.write([entry(1, publish, model="model")])
         journal.write([entry(1, publish, model="model", stream_id="other")])
         journal.write([snapshot(1), snapshot(2)])
+        journal.models.sweep()
         assert journal.models.get("model") == b"m"
         journal.write([Removal("other", "one")])
+        journal.models.sweep()
         assert journal.models.get("model") is None
 
     def test_a_model_that_is_needed_again_at_once_stays(self, journal: Journal) -> None:
@@ -220,28 +224,95 @@ class TestSnapshots:
         model = ModelBytes("model", b"m")
         journal.write([begun(), model, entry(1, publish, model="model"), snapshot(1)])
         journal.write([entry(2), snapshot(2), model, entry(3, publish, model="model")])
+        journal.models.sweep()
         assert journal.models.get("model") == b"m"
+
+    @pytest.mark.parametrize("write", ["put", "expect"])
+    def test_a_model_that_comes_again_before_it_is_deleted_stays(
+        self, journal: Journal, write: str
+    ) -> None:
+        journal.write([ModelBytes("model", b"m"), ModelBytes("old", b"o")])
+        journal.models.forget(["model", "old"])
+        again = ModelBytes("model", b"m")
+        if write == "put":
+            journal.models.put(again)
+        else:
+            journal.models.expect([again])
+        del again
+        journal.models.sweep()
+        assert journal.models.digests() == ["model"]
+
+    def test_models_that_cannot_be_deleted_are_deleted_later(self, journal: Journal) -> None:
+        names = [f"model-{i}" for i in range(40)]  # more than go at once
+        journal.write([ModelBytes(name, b"m") for name in names])
+        journal.models.forget(names)
+        with sqlite3.connect(journal.path.with_name("models.sqlite")) as other:
+            other.execute(
+                "CREATE TRIGGER stay BEFORE DELETE ON models WHEN old.digest = 'model-20'"
+                " BEGIN SELECT RAISE(ABORT, 'not now'); END"
+            )
+        with pytest.raises(StoreError, match="not now"):
+            journal.models.sweep()
+        assert "model-20" in journal.models.digests()
+        with sqlite3.connect(journal.path.with_name("models.sqlite")) as other:
+            other.execute("DROP TRIGGER stay")
+        journal.models.sweep()
+        assert journal.models.digests() == []
+
+    def test_what_a_snapshot_takes_does_not_depend_on_the_rows_before_it(
+        self, journal: Journal
+    ) -> None:
+        journal.write([begun()])
+        steps = 0
+
+        def step() -> int:
+            nonlocal steps
+            steps += 1
+            return 0
+
+        def steps_of_snapshot(sequence: int) -> int:
+            nonlocal steps
+            steps = 0
+            journal._writer.set_progress_handler(step, 1)
+            journal.write([snapshot(sequence)])
+            journal._writer.set_progress_handler(None, 1)
+            return steps
+
+        def publish_and_keep(sequence: int) -> int:
+            publish = Publish(sequence, f"model-{sequence}", None)
+            journal.write([entry(sequence, publish, model=publish.model)])
+            return steps_of_snapshot(sequence)
+
+        publish_and_keep(1)
+        publish_and_keep(2)
+        few = publish_and_keep(3)
+        journal.write([entry(i) for i in range(4, 1004)])
+        publish_and_keep(1004)
+        assert publish_and_keep(1005) <= few + 50
 
     def test_a_model_whose_event_is_on_its_way_stays(self, journal: Journal) -> None:
         publish = Publish(2, "model", None)
         model = ModelBytes("model", b"m")
-        journal.models.expect(model)
+        journal.models.expect([model])
         journal.write([begun(), entry(1, publish, model="model"), snapshot(1)])
         journal.write([entry(2), snapshot(2), entry(3), snapshot(3)])
+        journal.models.sweep()
         assert journal.models.get("model") == b"m"
         # Of two that are the same, each counts.
         other = ModelBytes("model", b"m")
         assert not journal.models.is_expected(other)
-        journal.models.expect(other)
+        journal.models.expect([other])
         del model
         with pytest.raises(StoreError):
             journal.write([entry(4, publish, model="model"), entry(5)._replace(kind=None)])
         journal.write([entry(4), snapshot(4)])
+        journal.models.sweep()
         assert journal.models.get("model") == b"m"
         assert journal.models.is_expected(other)
         journal.write([entry(5, publish, model="model")])
         del other
         journal.write([entry(6), snapshot(6), entry(7), snapshot(7)])
+        journal.models.sweep()
         assert journal.models.get("model") is None
 
     def test_what_is_not_written_forgets_no_model(self, journal: Journal) -> None:
@@ -250,6 +321,7 @@ class TestSnapshots:
         broken = entry(2)._replace(kind=None)
         with pytest.raises(StoreError):
             journal.write([snapshot(1), snapshot(2), broken])
+        journal.models.sweep()
         assert journal.models.get("model") == b"m"
 
     def test_what_was_written_stays_if_its_old_models_cannot_go(

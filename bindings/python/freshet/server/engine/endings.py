@@ -24,6 +24,11 @@ class _Ending(Operation):
         self._incarnation = incarnation
         self._training = training
 
+    @property
+    def version(self) -> int:
+        """Of the model within the stream."""
+        return self._training.version
+
     def _require_wanted(self, stream: Stream, detectors: Detectors) -> None:
         pending = None
         if stream.incarnation == self._incarnation:
@@ -52,17 +57,26 @@ class Publication(_Ending):
     def prepare(self, stream: Stream, detectors: Detectors) -> list[Event]:
         """Check that the stream still waits for it."""
         self._require_wanted(stream, detectors)
-        return [Publish(self._training.version, self.models[0].digest)]
+        return [Publish(self.version, self.models[0].digest)]
+
+    def given_up(self, why: str) -> Abandonment:
+        """Return how it ends if the model cannot be stored."""
+        return Abandonment(self.stream_id, self._incarnation, self._training, why)
 
 
 class Abandonment(_Ending):
-    """A training has failed."""
+    """A training has failed.
+
+    Attributes
+    ----------
+    why : str
+    """
 
     def __init__(self, stream_id: str, incarnation: str, training: Training, why: str) -> None:
         super().__init__(stream_id, incarnation, training)
-        self._why = why
+        self.why = why
 
     def prepare(self, stream: Stream, detectors: Detectors) -> list[Event]:
         """Check that the stream still waits for it."""
         self._require_wanted(stream, detectors)
-        return [Abandon(self._training.version, self._why)]
+        return [Abandon(self.version, self.why)]

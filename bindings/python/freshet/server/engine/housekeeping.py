@@ -1,4 +1,4 @@
-"""What a service does for itself: looks at its queues and frees memory."""
+"""What a service does for itself: looks at its queues, frees memory and room on the disk."""
 
 from __future__ import annotations
 
@@ -43,6 +43,8 @@ class Housekeeping:
     settings, measures, pipeline
     queues : callable
         Returns how much waits where.
+    sweep : callable
+        Deletes what is no longer needed.
     """
 
     def __init__(
@@ -51,10 +53,12 @@ class Housekeeping:
         measures: Measures,
         pipeline: Pipeline,
         queues: Callable[[], dict[str, int]],
+        sweep: Callable[[], None],
     ) -> None:
         self._settings = settings
         self._measures = measures
         self._queues = queues
+        self._sweep = sweep
         self._pipeline = pipeline
         self._memory_bytes = 0
         self._ends = threading.Event()
@@ -108,6 +112,7 @@ class Housekeeping:
                 self._pipeline.sweep()
                 self._look()
                 self._evict()
+                self._sweep()
             except StoreError as error:
                 _log.warning("housekeeping_failed", reason=str(error))
             except Exception:

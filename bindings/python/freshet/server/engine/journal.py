@@ -27,10 +27,10 @@ from freshet.server.engine.changes import (
     StoreError,
     StreamInfo,
 )
-from freshet.server.engine.events import Event, Rows, decode
+from freshet.server.engine.events import Event, decode
 from freshet.server.engine.model_file import ModelFile
 from freshet.server.engine.recovery import Recovery, StoredSnapshot, digest_of
-from freshet.server.engine.schema import SCHEMA
+from freshet.server.engine.schema import IS_NO_ROWS, SCHEMA
 from freshet.server.engine.sqlite_file import SqliteFile
 
 __all__ = ["Journal"]
@@ -77,7 +77,8 @@ class Journal(SqliteFile):
         self._lock_file = _lock(path.with_suffix(".lock"))
         super().__init__(path, SCHEMA, is_durable=is_durable)
         self.models = ModelFile(path.with_name("models.sqlite"), is_durable=is_durable)
-        self.models.forget(one for one in self.models.digests() if not self._refers_to(one))
+        self.models.forget([one for one in self.models.digests() if not self._refers_to(one)])
+        self.models.sweep()
 
     def close(self) -> None:
         """Close the file; nothing may be called after it."""
@@ -104,7 +105,7 @@ class Journal(SqliteFile):
             self._write(changes, dropped)
         # Only now is it sure that no event needs them. What is left goes at the next start.
         with contextlib.suppress(StoreError):
-            self.models.forget(one for one in dropped if not self._refers_to(one))
+            self.models.forget([one for one in dropped if not self._refers_to(one)])
 
     def _write(self, changes: Sequence[Change], dropped: set[str]) -> None:
         """Write changes; `dropped` gets the models of events that are no longer kept."""
@@ -176,8 +177,8 @@ class Journal(SqliteFile):
 
     def _drop_events(self, stream_id: str, incarnation: str, before: int | None) -> set[str]:
         """Forget events that are no predictions and that no snapshot needs; return their models."""
-        old = "stream_id = ? AND incarnation = ? AND kind != ?"
-        values: tuple[Any, ...] = (stream_id, incarnation, Rows.kind)
+        old = f"stream_id = ? AND incarnation = ? AND {IS_NO_ROWS}"
+        values: tuple[Any, ...] = (stream_id, incarnation)
         if before is not None:
             old += " AND sequence <= ?"
             values += (before,)

@@ -6,9 +6,11 @@ points of all streams go on into the journal; the event that publishes it is sma
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
+import threading
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -19,10 +21,11 @@ __all__ = ["ModelFile"]
 
 _SCHEMA: Final = "CREATE TABLE IF NOT EXISTS models (digest TEXT PRIMARY KEY, data BLOB NOT NULL);"
 
-#: Large pages for models that fill many; not larger, since the smallest model changes two. And
-#: little is copied from the log at once (0.75 MiB), so that the journal's next write need not wait
-#: for much.
-_PRAGMAS: Final = {"page_size": 16384, "wal_autocheckpoint": 48}
+#: Large pages, since models fill many; not larger, since the smallest one changes two. And no log
+#: that all that is new is written to first, and copied from: half as much for the disk to do.
+_PRAGMAS: Final[dict[str, str | int]] = {"page_size": 16384, "journal_mode": "PERSIST"}
+#: Models that are deleted at once, while others wait to be written.
+_SWEPT_AT_ONCE: Final = 16
 
 
 class ModelFile:
@@ -37,30 +40,33 @@ class ModelFile:
     def __init__(self, path: Path, *, is_durable: bool) -> None:
         self._file = SqliteFile(path, _SCHEMA, is_durable=is_durable, pragmas=_PRAGMAS)
         self.close = self._file.close
+        self._lock = threading.Lock()
         # Whoever is to publish one holds it until that is written, or will never be.
         self._expected: weakref.WeakSet[ModelBytes] = weakref.WeakSet()
+        self._unwanted: dict[str, None] = {}
 
     def put(self, model: ModelBytes) -> None:
         """Write a model unless it is there; StoreError if that fails."""
-        if self._file.query("SELECT 1 FROM models WHERE digest = ?", model.digest):
-            return
-        with self._file.writing() as connection:
+        with self._file.transaction() as connection:
             _insert(connection, model)
+            self._keep([model], are_expected=False)
 
-    def expect(self, model: ModelBytes) -> None:
-        """Write a model that is new, and do not forget it as long as anybody holds `model`.
+    def expect(self, models: Sequence[ModelBytes]) -> None:
+        """Write models that are not there, and keep each as long as anybody holds the object.
 
         Raises
         ------
         StoreError
-            If it cannot be written.
+            If they cannot be written; then none is.
         """
-        with self._file.writing() as connection:
-            _insert(connection, model)
-            self._expected.add(model)
+        with self._file.transaction() as connection:
+            for model in models:
+                _insert(connection, model)
+            # Before the end: as soon as others may write, one of them could be deleted.
+            self._keep(models, are_expected=True)
 
     def is_expected(self, model: ModelBytes) -> bool:
-        """Whether `expect` has written a model."""
+        """Whether a model was given to `expect`."""
         return model in self._expected
 
     def get(self, digest: str) -> bytes | None:
@@ -73,15 +79,34 @@ class ModelFile:
         return [digest for (digest,) in self._file.query("SELECT digest FROM models")]
 
     def forget(self, digests: Iterable[str]) -> None:
-        """Delete models that are not expected; StoreError if that fails."""
-        unused = list(digests)
-        if unused:
+        """Have `sweep` delete models, but for those that are expected, or written again."""
+        with self._lock:
+            expected = {model.digest for model in self._expected}
+            self._unwanted.update((one, None) for one in digests if one not in expected)
+
+    def sweep(self) -> None:
+        """Delete what was forgotten; StoreError if that fails, and then it is left to the next."""
+        while self._unwanted:
             with self._file.transaction() as connection:
-                expected = {model.digest for model in self._expected}
-                values = [(digest,) for digest in unused if digest not in expected]
-                connection.executemany("DELETE FROM models WHERE digest = ?", values)
+                with self._lock:
+                    some = list(itertools.islice(self._unwanted, _SWEPT_AT_ONCE))
+                connection.executemany(
+                    "DELETE FROM models WHERE digest = ?", [(digest,) for digest in some]
+                )
+            with self._lock:
+                for digest in some:
+                    self._unwanted.pop(digest, None)
+
+    def _keep(self, models: Sequence[ModelBytes], *, are_expected: bool) -> None:
+        with self._lock:
+            for model in models:
+                self._unwanted.pop(model.digest, None)
+            if are_expected:
+                self._expected.update(models)
 
 
 def _insert(connection: sqlite3.Connection, model: ModelBytes) -> None:
-    values = (model.digest, model.data)
-    connection.execute("INSERT OR IGNORE INTO models VALUES (?, ?)", values)
+    # Most are new, but those of bundles; to find that out is less than to hand over their bytes.
+    found = connection.execute("SELECT 1 FROM models WHERE digest = ?", (model.digest,))
+    if not found.fetchall():
+        connection.execute("INSERT INTO models VALUES (?, ?)", (model.digest, model.data))

@@ -137,8 +137,8 @@ class RedisStore:
         self._remove = self._client.register_script(_REMOVE)
         self._quarantine = self._client.register_script(_QUARANTINE)
 
-    def expect(self, model: ModelBytes) -> None:
-        """Nothing: it comes with its event, in one script."""
+    def expect(self, models: Sequence[ModelBytes]) -> None:
+        """Nothing: each comes with its event, in one script."""
 
     def append(self, proposals: Sequence[Proposal]) -> list[Missed | None]:
         """Let events happen unless others have come before them; one round trip for all."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["SCHEMA"]
+__all__ = ["IS_NO_ROWS", "SCHEMA"]
 
-SCHEMA: Final = """
+#: Of entries that are few: a query that has these words needs not look at the others.
+IS_NO_ROWS: Final = "kind != 'rows'"
+
+SCHEMA: Final = f"""
 CREATE TABLE IF NOT EXISTS journal (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   stream_id TEXT NOT NULL,
@@ -26,6 +29,8 @@ CREATE TABLE IF NOT EXISTS journal (
   bundle TEXT
 );
 CREATE UNIQUE INDEX IF NOT EXISTS journal_by_stream ON journal (stream_id, incarnation, sequence);
+CREATE INDEX IF NOT EXISTS journal_of_changes ON journal (stream_id, incarnation, sequence)
+  WHERE {IS_NO_ROWS};
 CREATE INDEX IF NOT EXISTS journal_by_model ON journal (model) WHERE model IS NOT NULL;
 CREATE INDEX IF NOT EXISTS journal_by_time ON journal (received_at, n_rows) WHERE n_rows > 0;
 CREATE INDEX IF NOT EXISTS journal_by_stream_time ON journal (stream_id, received_at)

@@ -74,7 +74,7 @@ class SqliteReader:
 
 
 class SqliteFile(SqliteReader):
-    """A file of SQLite with a write-ahead log: threads read it while another one writes.
+    """A file of SQLite that threads read while another one writes.
 
     Parameters
     ----------
@@ -85,8 +85,9 @@ class SqliteFile(SqliteReader):
     is_durable : bool
         Whether what was written also survives a failure of the machine, rather than only of the
         process.
-    pragmas : mapping of str to int, optional
-        Other settings of SQLite, for a file that is made and its connection that writes.
+    pragmas : mapping of str to str or int, optional
+        Settings of SQLite for a file that is made and its connection that writes, in this order.
+        Unless they say otherwise there is a write-ahead log.
     format : int, optional
         Of the tables; a file that is made has it, and one that has another is left alone.
 
@@ -102,7 +103,7 @@ class SqliteFile(SqliteReader):
         schema: str,
         *,
         is_durable: bool,
-        pragmas: Mapping[str, int] = MappingProxyType({}),
+        pragmas: Mapping[str, str | int] = MappingProxyType({}),
         format: int = 0,  # noqa: A002
     ) -> None:
         super().__init__(path)
@@ -118,10 +119,15 @@ class SqliteFile(SqliteReader):
                     field="data_dir",
                     expected=f"format {format}",
                 )
-            for name, value in pragmas.items():
+            settings: dict[str, str | int] = {
+                **pragmas,
+                "synchronous": "FULL" if is_durable else "NORMAL",
+                # Some builds of SQLite write zeros over all that is deleted.
+                "secure_delete": "FAST",
+            }
+            settings.setdefault("journal_mode", "WAL")
+            for name, value in settings.items():
                 self._writer.execute(f"PRAGMA {name} = {value}")
-            self._writer.execute("PRAGMA journal_mode = WAL")
-            self._writer.execute(f"PRAGMA synchronous = {'FULL' if is_durable else 'NORMAL'}")
             self._writer.executescript(schema)
             self._writer.execute(f"PRAGMA user_version = {format}")
 
@@ -132,7 +138,7 @@ class SqliteFile(SqliteReader):
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """The connection that writes, for one statement, which is a transaction by itself."""
+        """The connection that writes, for statements that are transactions by themselves."""
         with self._write_lock, self.errors("written"):
             yield self._writer
 

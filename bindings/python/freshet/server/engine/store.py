@@ -63,8 +63,8 @@ class Store(Protocol):
 
     is_shared: bool
 
-    def expect(self, model: ModelBytes) -> None:
-        """Take note of a model that an event is going to refer to; for whoever has trained it."""
+    def expect(self, models: Sequence[ModelBytes]) -> None:
+        """Take note of models that events are going to refer to; for whoever has trained them."""
 
     def append(self, proposals: Sequence[Proposal]) -> list[Missed | None]:
         """Let events happen unless others have come before them; all events of a proposal or none.
@@ -119,9 +119,9 @@ class LocalStore:
         self.quarantine = journal.quarantine
         self.check = journal.check
 
-    def expect(self, model: ModelBytes) -> None:
-        """Write it now, so that the journal need not wait for it."""
-        self._journal.models.expect(model)
+    def expect(self, models: Sequence[ModelBytes]) -> None:
+        """Write them now, so that the journal need not wait for them."""
+        self._journal.models.expect(models)
 
     def append(self, proposals: Sequence[Proposal]) -> list[Missed | None]:
         """Nobody comes before."""

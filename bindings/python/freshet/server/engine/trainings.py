@@ -8,11 +8,12 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 
 from freshet import Training
+from freshet.server.engine.changes import ModelBytes
 from freshet.server.engine.endings import Abandonment, Publication
 from freshet.server.engine.measures import Measures
 from freshet.server.engine.operations import Operation
@@ -26,6 +27,34 @@ _log = structlog.get_logger(__name__)
 #: For how long another replica is trusted to train before one that waits does it.
 _LEASE_SECONDS: Final = 60.0
 _NICENESS: Final = 19
+#: Models that are trained one right after another are stored together, for to store a small one
+#: takes longer than to train it; unless they are as large, or the first one has waited as long.
+_STORED_AT_ONCE_BYTES: Final = 2**18
+_KEPT_SECONDS: Final = 0.05
+
+
+class _Trained(NamedTuple):
+    """A model that is to be stored.
+
+    Attributes
+    ----------
+    stream : Stream
+    ending : Publication
+    at : float
+        When it was trained, by the performance counter.
+    seconds : float
+        How long that took.
+    """
+
+    stream: Stream
+    ending: Publication
+    at: float
+    seconds: float
+
+    @property
+    def model(self) -> ModelBytes:
+        """What is to be stored."""
+        return self.ending.models[0]
 
 
 class Trainings:
@@ -35,6 +64,8 @@ class Trainings:
     ----------
     detectors, store
     n_threads : int
+    is_quick : callable
+        Whether a training of a stream takes no longer than what others would wait for.
     submit : callable
         Takes the operation that ends a training.
     measures : Measures
@@ -46,15 +77,19 @@ class Trainings:
         store: Store,
         *,
         n_threads: int,
+        is_quick: Callable[[Stream], bool],
         submit: Callable[[Operation], None],
         measures: Measures,
     ) -> None:
         self._detectors = detectors
         self._store = store
+        self._is_quick = is_quick
         self._submit = submit
         self._measures = measures
         self._is_open = True
         self._running: set[Training] = set()
+        self._trained: list[_Trained] = []
+        self._lock = threading.Lock()
         self._threads = ThreadPoolExecutor(
             n_threads, thread_name_prefix="freshet-training", initializer=_yield_processor
         )
@@ -66,7 +101,7 @@ class Trainings:
             return
         stream.is_training = True
         try:
-            self._threads.submit(self._train, stream, stream.incarnation, training)
+            self._threads.submit(self._work, stream, stream.incarnation, training)
         except RuntimeError:  # closed meanwhile: it begins again when the stream is loaded
             stream.is_training = False
 
@@ -76,48 +111,96 @@ class Trainings:
         for training in list(self._running):
             training.cancel()
         self._threads.shutdown(wait=True, cancel_futures=True)
+        self._store_trained()
 
     @property
     def n_waiting(self) -> int:
         """Trainings that no thread has begun yet."""
         return self._threads._work_queue.qsize()
 
+    def _work(self, stream: Stream, incarnation: str, training: Training) -> None:
+        if not self._is_quick(stream):
+            self._store_trained()  # Nobody who is done should wait for it.
+        try:
+            self._train(stream, incarnation, training)
+        except Exception:
+            _lose(stream)
+        if not self.n_waiting or self._has_enough():
+            self._store_trained()
+
     def _train(self, stream: Stream, incarnation: str, training: Training) -> None:
         began = time.perf_counter()
+        if not self._store.lease_training(stream.stream_id, training.version, _LEASE_SECONDS):
+            # Somebody else trains. Should he die, it is somebody's turn after the lease.
+            stream.lease_until = time.monotonic() + _LEASE_SECONDS
+            stream.is_training = False
+            return
+        self._running.add(training)
         try:
-            lease = self._store.lease_training(stream.stream_id, training.version, _LEASE_SECONDS)
-            if not lease:
-                # Somebody else trains. Should he die, it is somebody's turn after the lease.
-                stream.lease_until = time.monotonic() + _LEASE_SECONDS
-                stream.is_training = False
-                return
-            ending: Operation
-            self._running.add(training)
-            try:
-                model = training.run(only_when_idle=True)
-                stored = self._detectors.models.add(model)
-                self._store.expect(stored)
-                ending = Publication(stream.stream_id, incarnation, training, model, stored)
-            except Exception as error:
+            model = training.run(only_when_idle=True)
+            stored = self._detectors.models.add(model)
+        except Exception as error:
+            ending = Abandonment(stream.stream_id, incarnation, training, _why(error))
+            self._end(stream, ending, time.perf_counter() - began)
+            return
+        finally:
+            self._running.discard(training)
+        publication = Publication(stream.stream_id, incarnation, training, model, stored)
+        now = time.perf_counter()
+        with self._lock:
+            self._trained.append(_Trained(stream, publication, now, now - began))
+
+    def _has_enough(self) -> bool:
+        """Whether there is so much to store that it should not wait for more."""
+        with self._lock:
+            if not self._trained:
+                return False
+            n_bytes = sum(len(one.model.data) for one in self._trained)
+            waited = time.perf_counter() - self._trained[0].at
+        return n_bytes >= _STORED_AT_ONCE_BYTES or waited >= _KEPT_SECONDS
+
+    def _store_trained(self) -> None:
+        """Store what was trained, and have it published."""
+        with self._lock:
+            trained, self._trained = self._trained, []
+        if not trained:
+            return
+        began = time.perf_counter()
+        why = None
+        try:
+            self._store.expect([one.model for one in trained])
+        except Exception as error:
+            why = _why(error)
+        share = (time.perf_counter() - began) / len(trained)
+        for one in trained:
+            ending = one.ending if why is None else one.ending.given_up(why)
+            self._end(one.stream, ending, one.seconds + share)
+
+    def _end(self, stream: Stream, ending: Publication | Abandonment, seconds: float) -> None:
+        try:
+            if isinstance(ending, Abandonment):
                 _log.warning(
                     "training_failed",
                     stream_id=stream.stream_id,
-                    model_version=training.version,
-                    reason=str(error),
+                    model_version=ending.version,
+                    reason=ending.why,
                 )
-                ending = Abandonment(
-                    stream.stream_id, incarnation, training, str(error) or "no reason given"
-                )
-            finally:
-                self._running.discard(training)
-            if not self._is_open and isinstance(ending, Abandonment):
-                return  # It begins again when the stream is loaded.
-            took = time.perf_counter() - began
-            self._measures.training_ended(took, isinstance(ending, Publication))
+                if not self._is_open:
+                    return  # It begins again when the stream is loaded.
+            self._measures.training_ended(seconds, isinstance(ending, Publication))
             self._submit(ending)
         except Exception:
-            stream.is_training = False
-            _log.exception("training_lost", stream_id=stream.stream_id)
+            _lose(stream)
+
+
+def _why(error: Exception) -> str:
+    return str(error) or "no reason given"
+
+
+def _lose(stream: Stream) -> None:
+    """Let another training begin in place of one that has not ended as it should."""
+    stream.is_training = False
+    _log.exception("training_lost", stream_id=stream.stream_id)
 
 
 def _yield_processor() -> None:
