@@ -14,12 +14,10 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 from freshet import __version__
+from freshet.server.request_metrics import RequestMetrics
 
 __all__ = ["Metrics"]
 
-_REQUEST_BUCKETS: Final = (
-    0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0
-)  # fmt: skip
 _STORE_BUCKETS: Final = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0, 5.0)
 _TRAINING_BUCKETS: Final = (0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0, 60.0, 300.0)
 
@@ -41,8 +39,9 @@ class Metrics:
         `count_predictions`.
     anomaly_rate : Gauge
         By stream_class: the share of anomalies among recent predictions; NaN if there are none.
-    request_seconds, requests, requests_in_progress
-        Of HTTP, by route; the middleware's.
+    requests : RequestMetrics
+        Of HTTP, by route: how many, and how long they took; the middleware's.
+    requests_in_progress : Gauge
     retrain_seconds, retrain_failures
         Trainings that ended, and those that failed.
     streams : Gauge
@@ -84,19 +83,7 @@ class Metrics:
             ["stream_class"],
             registry=registry,
         )
-        self.request_seconds = Histogram(
-            "freshet_request_seconds",
-            "Time from a request's head to the end of its answer.",
-            ["method", "route"],
-            registry=registry,
-            buckets=_REQUEST_BUCKETS,
-        )
-        self.requests = Counter(
-            "freshet_requests",
-            "Requests that were answered.",
-            ["method", "route", "status"],
-            registry=registry,
-        )
+        self.requests = RequestMetrics(registry)
         self.requests_in_progress = Gauge(
             "freshet_requests_in_progress", "Requests without an answer.", registry=registry
         )

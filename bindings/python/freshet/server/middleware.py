@@ -21,7 +21,6 @@ from freshet.server.requests import PRINCIPAL_KEY, REQUEST_ID, REQUEST_ID_KEY, n
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from prometheus_client import Counter
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from freshet.server.metrics import Metrics
@@ -193,16 +192,12 @@ class Gateway:
     def _count(self, method: str, route: Route | None, status: int, seconds: float) -> None:
         if route is None:
             name = method if method in _KNOWN_METHODS else _UNKNOWN
-            self._metrics.requests.labels(name, _UNKNOWN, status).inc()
-            return
-        if route.latency is None:
-            route.latency = self._metrics.request_seconds.labels(route.method, route.template)
-        route.latency.observe(seconds)
-        counter: Counter | None = route.answers.get(status)
-        if counter is None:
-            counter = self._metrics.requests.labels(route.method, route.template, status)
-            route.answers[status] = counter
-        counter.inc()
+            tally = self._metrics.requests.of(name, _UNKNOWN)
+        elif route.tally is None:
+            tally = route.tally = self._metrics.requests.of(route.method, route.template)
+        else:
+            tally = route.tally
+        tally.count(status, seconds)
 
 
 def _limited(receive: Receive, max_bytes: int) -> Receive:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, get_type_hints
 
 from fastapi.routing import APIRoute
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from fastapi import APIRouter
-    from prometheus_client import Counter, Histogram
+
+    from freshet.server.request_metrics import Tally
 
 __all__ = ["Route", "RouteTable", "endpoints_of", "wide_templates_of"]
 
@@ -48,9 +49,8 @@ class Route:
     template: str
     scope: str | None
     endpoint: Endpoint | None = None
-    # The middleware's, so that it need not look them up for every request.
-    latency: Histogram | None = None
-    answers: dict[int, Counter] = field(default_factory=dict)
+    # The middleware's, so that it need not look it up for every request.
+    tally: Tally | None = None
 
 
 class RouteTable:
