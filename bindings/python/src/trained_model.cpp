@@ -1,6 +1,7 @@
 #include "freshet/io/trained_model.hpp"
 
 #include <cstddef>
+#include <cstring>
 #include <filesystem>
 #include <future>
 #include <span>
@@ -31,13 +32,22 @@ namespace freshet::python {
 
 namespace {
 
+/// Copies a model, too, without Python's lock, for which all that are scored would wait.
 py::bytes to_bytes(const TrainedModel& model) {
   std::vector<std::byte> bytes;
   {
     const py::gil_scoped_release release;
     bytes = freshet::snapshot(model);
   }
-  return to_python(bytes);
+  auto result = py::reinterpret_steal<py::bytes>(
+      PyBytes_FromStringAndSize(nullptr, static_cast<py::ssize_t>(bytes.size())));
+  if (!result) throw py::error_already_set();
+  char* const text = PyBytes_AS_STRING(result.ptr());
+  {
+    const py::gil_scoped_release release;
+    std::memcpy(text, bytes.data(), bytes.size());
+  }
+  return result;
 }
 
 TrainedModel from_bytes(const py::bytes& data) {

@@ -193,7 +193,6 @@ class Engine:
         values: npt.NDArray[np.float64] | list[Any],
         columns: Sequence[str] | None,
         render: Callable[[Answer], Any],
-        cells: list[Any] | None = None,
         timestamps: npt.NDArray[np.float64] | None = None,
         bundle: Bundle | None = None,
     ) -> asyncio.Future[Any]:
@@ -214,7 +213,6 @@ class Engine:
                 settings=settings,
                 given=given,
                 render=render,
-                cells=cells,
                 bundle=bundle,
             )
         )

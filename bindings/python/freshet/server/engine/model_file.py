@@ -7,7 +7,6 @@ points of all streams go on into the journal; the event that publishes it is sma
 from __future__ import annotations
 
 import itertools
-import sqlite3
 import threading
 import weakref
 from collections.abc import Iterable, Sequence
@@ -47,9 +46,7 @@ class ModelFile:
 
     def put(self, model: ModelBytes) -> None:
         """Write a model unless it is there; StoreError if that fails."""
-        with self._file.transaction() as connection:
-            _insert(connection, model)
-            self._keep([model], are_expected=False)
+        self._write([model], are_expected=False)
 
     def expect(self, models: Sequence[ModelBytes]) -> None:
         """Write models that are not there, and keep each as long as anybody holds the object.
@@ -59,11 +56,7 @@ class ModelFile:
         StoreError
             If they cannot be written; then none is.
         """
-        with self._file.transaction() as connection:
-            for model in models:
-                _insert(connection, model)
-            # Before the end: as soon as others may write, one of them could be deleted.
-            self._keep(models, are_expected=True)
+        self._write(models, are_expected=True)
 
     def is_expected(self, model: ModelBytes) -> bool:
         """Whether a model was given to `expect`."""
@@ -97,16 +90,14 @@ class ModelFile:
                 for digest in some:
                     self._unwanted.pop(digest, None)
 
-    def _keep(self, models: Sequence[ModelBytes], *, are_expected: bool) -> None:
-        with self._lock:
-            for model in models:
-                self._unwanted.pop(model.digest, None)
-            if are_expected:
-                self._expected.update(models)
-
-
-def _insert(connection: sqlite3.Connection, model: ModelBytes) -> None:
-    # Most are new, but those of bundles; to find that out is less than to hand over their bytes.
-    found = connection.execute("SELECT 1 FROM models WHERE digest = ?", (model.digest,))
-    if not found.fetchall():
-        connection.execute("INSERT INTO models VALUES (?, ?)", (model.digest, model.data))
+    def _write(self, models: Sequence[ModelBytes], *, are_expected: bool) -> None:
+        # One statement, for which a thread has to wait once for Python's lock.
+        query = "INSERT OR IGNORE INTO models VALUES " + ", ".join(["(?, ?)"] * len(models))
+        values = [value for model in models for value in (model.digest, model.data)]
+        with self._file.writing() as connection:
+            connection.execute(query, values)
+            with self._lock:
+                for model in models:
+                    self._unwanted.pop(model.digest, None)
+                if are_expected:
+                    self._expected.update(models)

@@ -10,7 +10,8 @@ from typing import Any, ClassVar, Final
 
 import numpy as np
 
-from freshet.errors import UnknownStreamError
+from freshet._core import read_rows
+from freshet.errors import DataError, UnknownStreamError
 from freshet.server.engine.bundles import BUNDLE_SETTINGS, Bundle
 from freshet.server.engine.changes import ModelBytes
 from freshet.server.engine.conflicts import SettingsConflictError, require_same_settings
@@ -124,9 +125,6 @@ class Scoring(Operation):
         With which the stream is made.
     given : mapping
         Those of them that must be the stream's if there is one.
-    cells : list of rows, optional
-        The rows as they came, for a stream whose schema makes categories of what are numbers to
-        others; `values` if not given.
     render : callable
         Makes of the `Answer` what the future gets; called off the event loop.
     bundle : Bundle, optional
@@ -144,13 +142,11 @@ class Scoring(Operation):
         settings: Mapping[str, Any],
         given: Mapping[str, Any],
         render: Callable[[Answer], Any],
-        cells: list[Any] | None = None,
         bundle: Bundle | None = None,
     ) -> None:
         super().__init__(stream_id, future)
         self.settings = settings
         self._given = given
-        self._cells = cells
         self._rows = rows
         self._render = render
         self._bundle = bundle
@@ -170,9 +166,8 @@ class Scoring(Operation):
             self.n_rows == 1
             and self._given is stream.agreed
             and self._bundle is None
-            and rows.columns is not None
             and rows.timestamps is None
-            and isinstance(rows.values, np.ndarray)
+            and (rows.columns is not None or isinstance(rows.values[0], dict))
             and not stream.settings.get("schema")
         )
         return rows if is_one else None
@@ -180,8 +175,10 @@ class Scoring(Operation):
     def prepare(self, stream: Stream, detectors: Detectors) -> list[Event]:
         """Check the settings and the rows."""
         rows = self._rows
-        if self._cells is not None and stream.settings.get("schema"):
-            rows = dataclasses.replace(rows, values=_named(self._cells, stream), columns=None)
+        if isinstance(rows.values, list):
+            settings = self.settings if stream.incarnation is None else stream.settings
+            # What are numbers may be categories of a schema.
+            rows = _named(rows, stream) if settings.get("schema") else _numbers(rows)
         if (
             rows.columns is None
             and stream.columns is not None
@@ -249,12 +246,23 @@ class Scoring(Operation):
         self.value = self._render(answer)
 
 
-def _named(cells: list[Any], stream: Stream) -> list[Any]:
+def _numbers(rows: Rows) -> Rows:
+    """Return rows as an array, unless they have cells that are no numbers."""
+    assert isinstance(rows.values, list)
+    try:
+        values, columns = read_rows(rows.values)
+    except DataError:
+        return rows  # Which one, whoever checks them says.
+    return dataclasses.replace(rows, values=values, columns=columns)
+
+
+def _named(rows: Rows, stream: Stream) -> Rows:
     """Return rows as mappings, so that whoever reads the log knows what the cells are."""
-    names = stream.columns
+    names, cells = stream.columns, rows.values
     if names is None or not all(isinstance(row, list) and len(row) == len(names) for row in cells):
-        return cells
-    return [dict(zip(names, row, strict=True)) for row in cells]
+        return rows
+    values = [dict(zip(names, row, strict=True)) for row in cells]
+    return dataclasses.replace(rows, values=values)
 
 
 class Inspection(Operation):

@@ -11,8 +11,6 @@ from fastapi import APIRouter, Path, Request
 from pydantic import ValidationError
 from starlette.responses import Response
 
-from freshet._core import read_rows
-from freshet.errors import DataError
 from freshet.server.bodies import JsonText, json_response, read_object, validated
 from freshet.server.limits import require_size
 from freshet.server.openapi import operation
@@ -74,22 +72,13 @@ async def stream(request: Request) -> Response:
         )
     state = request.app.state
     require_size(state.settings, rows)
-    columns = None
-    values: Any = rows
-    if "schema" not in wanted.settings:
-        # What is no number may be a category: whether the stream has a schema, the engine knows.
-        try:
-            values, columns = read_rows(rows)
-        except DataError:
-            values = rows
     engine: Engine = state.engine
     response: Response = await engine.score(
         name,
         settings=wanted.settings,
         given=wanted.given,
-        values=values,
-        columns=columns,
-        cells=rows,
+        values=rows,
+        columns=None,
         render=_render,
     )
     return response
