@@ -226,6 +226,7 @@ def test_requests_are_counted_by_route_and_by_nothing_that_a_client_can_invent(t
     assert (before[name], after[name]) == (1, 51)
     assert after['freshet_requests_total{method="GET",route="unknown",status="404"}'] == 51
     assert after['freshet_requests_total{method="unknown",route="unknown",status="405"}'] == 51
+    assert not [n for n in after if n.startswith("freshet_request_seconds") and "unknown" in n]
     own = {name for name in after if "/metrics" not in name}
     assert own == {name for name in before if "/metrics" not in name}
     assert after["freshet_requests_in_progress"] == 1  # This one.

@@ -333,6 +333,8 @@ class TestRefusals:
             ("min_samples", 10.5),
             ("min_samples", True),
             ("min_samples", 10**30),
+            ("window_size", 99999999999999999999),
+            ("retrain_interval", 2**53),
             ("retrain_interval", 9),
             ("window_size", 49),
             ("contamination", 0.0),
@@ -354,6 +356,15 @@ class TestRefusals:
             assert answer.status_code == 422, answer.text
             assert field in answer.json()["field"]
             assert (await client.get(f"{PATH}/detectors")).json()["total"] == 0
+
+            # Of a stream that there is as well.
+            await client.post(PATH, json=body([[1.0]]))
+            before = (await client.get(f"{PATH}/pump")).json()
+            answer = await client.post(PATH, json=body([[1.0]], **{field: value}))
+            # Which backends there are is known to the one only that would make the detector.
+            assert answer.status_code == (409 if field == "backend" else 422), answer.text
+            assert field in answer.json()["field"]
+            assert (await client.get(f"{PATH}/pump")).json() == before
 
         asking(app(tmp_path), question)
 

@@ -53,14 +53,17 @@ class World:
             self,  # type: ignore[arg-type]
             self,  # type: ignore[arg-type]
             n_threads=1,
-            is_quick=lambda stream: not stream.stream_id.startswith("slow"),
             submit=self.submit,
             measures=self,  # type: ignore[arg-type]
         )
 
-    def begin(self, stream_id: str, model: bytes | Exception) -> tuple[Stream, Training]:
+    def begin(
+        self, stream_id: str, model: bytes | Exception, *, seconds: float = 0.0
+    ) -> tuple[Stream, Training]:
+        """Begin a training of a stream whose last one took so long."""
         stream = Stream(stream_id)
         stream.incarnation = "one"
+        stream.training_seconds = seconds
         training = self.trainings[stream_id] = Training(model)
         self.subject.begin(stream)
         return stream, training
@@ -124,14 +127,17 @@ def test_large_models_do_not_wait_for_others(world: World) -> None:
     assert world.stored == [[bytes(2**18)], [b"small"]]
 
 
-def test_a_model_does_not_wait_for_a_training_that_may_take_long(world: World) -> None:
+@pytest.mark.parametrize("seconds", [1.0, Stream("new").training_seconds])
+def test_a_model_does_not_wait_for_a_training_that_may_take_long(
+    world: World, seconds: float
+) -> None:
     _, first = world.begin("stream-0", b"0")
-    _, second = world.begin("slow", b"1")
+    _, second = world.begin("stream-1", b"1", seconds=seconds)
     first.may_end.set()
     assert world.wait_for(1) == ["stream-0"]
     assert second.has_begun.wait(PATIENCE_SECONDS)
     second.may_end.set()
-    assert world.wait_for(2) == ["stream-0", "slow"]
+    assert world.wait_for(2) == ["stream-0", "stream-1"]
 
 
 def test_models_do_not_wait_for_a_queue_that_does_not_end(world: World) -> None:
@@ -155,6 +161,19 @@ def test_a_training_that_fails_keeps_no_other_one_waiting(world: World) -> None:
     failed = next(one for one in world.endings if isinstance(one, Abandonment))
     assert (failed.stream_id, failed.why) == ("stream-1", "no variance")
     assert world.stored == [[b"0"]]
+
+
+def test_a_model_that_waits_for_a_training_without_a_processor_is_stored(world: World) -> None:
+    _, first = world.begin("stream-0", b"0")
+    stream, second = world.begin("stream-1", b"1")
+    first.may_end.set()
+    assert second.has_begun.wait(PATIENCE_SECONDS)
+    assert not second.may_end.wait(0.06)  # longer than a model is kept
+    world.subject.store_overdue()
+    assert world.wait_for(1) == ["stream-0"]
+    second.may_end.set()
+    world.wait_for(2)
+    assert stream.training_seconds >= 0.06
 
 
 def test_models_that_cannot_be_stored_are_given_up(world: World) -> None:

@@ -27,8 +27,8 @@ namespace freshet::python {
 /// A row on its way through Pool::answer: read with Python's lock, scored without it.
 class Point {
  public:
-  /// @param given the id of a stream, an array with one row, the names of its columns, and when it
-  /// came, in seconds.
+  /// @param given the id of a stream, an array with one row or a list of one, the names of an
+  /// array's columns or None, and when it came, in seconds.
   explicit Point(const pybind11::tuple& given);
 
   [[nodiscard]] std::string_view stream_id() const noexcept { return stream_id_; }

@@ -277,8 +277,8 @@ void bind_pool(py::module_& module) {
       .def("answer", &Pool::answer, "points"_a,
            "answer(self, points)\n--\n\n"
            "For rows of streams that there are, as tuples of the stream's id, an array with one "
-           "row, "
-           "its columns and when it came: runs of them that are one event, with encode_rows, "
+           "row or a list of one, an array's columns and when it came: runs of them that are one "
+           "event, with encode_rows, "
            "verdicts and for each row its index, its verdicts and records_json. Rows that are "
            "refused are in none, and change nothing.")
       .def("check", &Pool::check, "stream_id"_a, "rows"_a, "names"_a = py::none(),

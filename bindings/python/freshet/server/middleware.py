@@ -192,12 +192,11 @@ class Gateway:
     def _count(self, method: str, route: Route | None, status: int, seconds: float) -> None:
         if route is None:
             name = method if method in _KNOWN_METHODS else _UNKNOWN
-            tally = self._metrics.requests.of(name, _UNKNOWN)
-        elif route.tally is None:
-            tally = route.tally = self._metrics.requests.of(route.method, route.template)
-        else:
-            tally = route.tally
-        tally.count(status, seconds)
+            self._metrics.requests.of(name, _UNKNOWN).count(status)
+            return
+        if route.tally is None:
+            route.tally = self._metrics.requests.of(route.method, route.template)
+        route.tally.count(status, seconds)
 
 
 def _limited(receive: Receive, max_bytes: int) -> Receive:

@@ -34,11 +34,12 @@ class Tally:
         self._seconds = 0.0
         self._statuses: dict[int, int] = {}
 
-    def count(self, status: int, seconds: float) -> None:
-        """Count a request that was answered after so long."""
+    def count(self, status: int, seconds: float | None = None) -> None:
+        """Count a request that was answered, after so long if that is of interest."""
         self._statuses[status] = self._statuses.get(status, 0) + 1
-        self._buckets[bisect_left(_BOUNDS, seconds)] += 1
-        self._seconds += seconds
+        if seconds is not None:
+            self._buckets[bisect_left(_BOUNDS, seconds)] += 1
+            self._seconds += seconds
 
     @property
     def statuses(self) -> dict[int, int]:
@@ -86,7 +87,9 @@ class RequestMetrics:
             labels=["method", "route", "status"],
         )
         for labels, tally in list(self._tallies.items()):
-            seconds.add_metric(labels, tally.buckets, tally.seconds)
+            buckets = tally.buckets
+            if buckets[-1][1]:
+                seconds.add_metric(labels, buckets, tally.seconds)
             for status, count in tally.statuses.items():
                 requests.add_metric((*labels, str(status)), count)
         return [seconds, requests]

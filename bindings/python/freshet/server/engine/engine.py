@@ -49,7 +49,7 @@ __all__ = ["Engine", "LimitError", "Log"]
 
 _log = structlog.get_logger(__name__)
 
-#: Rows, of a request or a window, that take long.
+#: Rows of a request from which it is done in a lane of its own.
 _MANY_ROWS = 20_000
 
 
@@ -114,12 +114,10 @@ class Engine:
         self._bundles = Bundles(models)
         self._detectors = Detectors(DetectorPool(), models, decide_alone=not self.store.is_shared)
         self._writer = Writer(self.journal, measures, is_durable=is_durable, wrote=self._wake_log)
-        quick = {one.backend for one in backends() if one.speed in ("very_fast", "fast")}
         self._trainings = Trainings(
             self._detectors,
             self.store,
             n_threads=settings.retrain_threads,
-            is_quick=lambda stream: _trains_quickly(stream, quick),
             submit=self._submit,
             measures=measures,
         )
@@ -139,6 +137,7 @@ class Engine:
             train=self._trainings.begin,
             measures=measures,
         )
+        quick = {one.backend for one in backends() if one.speed in ("very_fast", "fast")}
         self._pipeline = Pipeline(
             lane,
             is_shared=self.store.is_shared,
@@ -146,7 +145,11 @@ class Engine:
         )
         self._pipeline.know(self.store.streams())
         self._housekeeping = Housekeeping(
-            settings, measures, self._pipeline, self._queues, self.journal.models.sweep
+            settings,
+            measures,
+            self._pipeline,
+            self._queues,
+            chores=(self._trainings.store_overdue, self.journal.models.sweep),
         )
 
     async def close(self) -> None:
@@ -401,9 +404,3 @@ def _is_slow(stream: Stream, n_rows: int, quick: set[str]) -> bool:
     # Until it is ready, rows may begin the first training.
     settings = stream.settings or (stream.waiting[0].settings if stream.waiting else {})
     return not stream.is_ready and settings.get("backend", "ecod") not in quick
-
-
-def _trains_quickly(stream: Stream, quick: set[str]) -> bool:
-    """Whether a training takes no longer than models may wait to be stored with its own."""
-    settings = stream.settings
-    return settings["backend"] in quick and settings["window_size"] < _MANY_ROWS

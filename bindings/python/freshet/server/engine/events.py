@@ -50,7 +50,7 @@ class Rows:
     Attributes
     ----------
     values : ndarray of float64, shape (rows, columns), or list of rows
-        A list, of mappings or sequences, where a cell is no number.
+        A list, of mappings or sequences, as they came, or where a cell is no number.
     columns : sequence of str or None
         The names of an array's columns; None if they come in the stream's order.
     timestamps : ndarray of float64, shape (rows,), or None

@@ -1,4 +1,4 @@
-"""What a service does for itself: looks at its queues, frees memory and room on the disk."""
+"""What a service does for itself: looks at its queues, frees memory, and chores of others."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import resource
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -43,8 +43,8 @@ class Housekeeping:
     settings, measures, pipeline
     queues : callable
         Returns how much waits where.
-    sweep : callable
-        Deletes what is no longer needed.
+    chores : sequence of callable
+        What else is to be done.
     """
 
     def __init__(
@@ -53,12 +53,13 @@ class Housekeeping:
         measures: Measures,
         pipeline: Pipeline,
         queues: Callable[[], dict[str, int]],
-        sweep: Callable[[], None],
+        *,
+        chores: Sequence[Callable[[], None]],
     ) -> None:
         self._settings = settings
         self._measures = measures
         self._queues = queues
-        self._sweep = sweep
+        self._chores = chores
         self._pipeline = pipeline
         self._memory_bytes = 0
         self._ends = threading.Event()
@@ -112,7 +113,8 @@ class Housekeeping:
                 self._pipeline.sweep()
                 self._look()
                 self._evict()
-                self._sweep()
+                for chore in self._chores:
+                    chore()
             except StoreError as error:
                 _log.warning("housekeeping_failed", reason=str(error))
             except Exception:

@@ -30,7 +30,7 @@ from freshet.server.engine.changes import (
 from freshet.server.engine.events import Event, decode
 from freshet.server.engine.model_file import ModelFile
 from freshet.server.engine.recovery import Recovery, StoredSnapshot, digest_of
-from freshet.server.engine.schema import IS_NO_ROWS, SCHEMA
+from freshet.server.engine.schema import IS_CHANGE, SCHEMA
 from freshet.server.engine.sqlite_file import SqliteFile
 
 __all__ = ["Journal"]
@@ -177,7 +177,7 @@ class Journal(SqliteFile):
 
     def _drop_events(self, stream_id: str, incarnation: str, before: int | None) -> set[str]:
         """Forget events that are no predictions and that no snapshot needs; return their models."""
-        old = f"stream_id = ? AND incarnation = ? AND {IS_NO_ROWS}"
+        old = f"stream_id = ? AND incarnation = ? AND {IS_CHANGE}"
         values: tuple[Any, ...] = (stream_id, incarnation)
         if before is not None:
             old += " AND sequence <= ?"

@@ -23,8 +23,9 @@ _SCHEMA: Final = "CREATE TABLE IF NOT EXISTS models (digest TEXT PRIMARY KEY, da
 #: Large pages, since models fill many; not larger, since the smallest one changes two. And no log
 #: that all that is new is written to first, and copied from: half as much for the disk to do.
 _PRAGMAS: Final[dict[str, str | int]] = {"page_size": 16384, "journal_mode": "PERSIST"}
-#: Models that are deleted at once, while others wait to be written.
+#: Models that are deleted at once, while others wait to be written, and how often in a sweep.
 _SWEPT_AT_ONCE: Final = 16
+_PARTS_OF_SWEEP: Final = 64
 
 
 class ModelFile:
@@ -78,8 +79,16 @@ class ModelFile:
             self._unwanted.update((one, None) for one in digests if one not in expected)
 
     def sweep(self) -> None:
-        """Delete what was forgotten; StoreError if that fails, and then it is left to the next."""
-        while self._unwanted:
+        """Delete what was forgotten, or a good part of it.
+
+        Raises
+        ------
+        StoreError
+            If that fails; then it is left to the next sweep.
+        """
+        for _ in range(_PARTS_OF_SWEEP):
+            if not self._unwanted:
+                return
             with self._file.transaction() as connection:
                 with self._lock:
                     some = list(itertools.islice(self._unwanted, _SWEPT_AT_ONCE))

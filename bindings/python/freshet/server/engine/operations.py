@@ -84,7 +84,7 @@ class Operation:
         return []
 
     def point_of(self, stream: Stream) -> Rows | None:
-        """The row of numbers that is all that is wanted of a stream, and all that is to check."""
+        """The row that is all that is wanted of a stream, if that only is left to check."""
         return None
 
     def answered(self, answer: Answer) -> None:

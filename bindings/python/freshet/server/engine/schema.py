@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["IS_NO_ROWS", "SCHEMA"]
+from freshet.server.engine.events import Rows
 
-#: Of entries that are few: a query that has these words needs not look at the others.
-IS_NO_ROWS: Final = "kind != 'rows'"
+__all__ = ["IS_CHANGE", "SCHEMA"]
+
+#: Of entries that are neither rows nor predictions, and few: a query that has these words need not
+#: look at the others.
+IS_CHANGE: Final = f"kind NOT IN ('{Rows.kind}', 'predictions')"
 
 SCHEMA: Final = f"""
 CREATE TABLE IF NOT EXISTS journal (
@@ -30,7 +33,7 @@ CREATE TABLE IF NOT EXISTS journal (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS journal_by_stream ON journal (stream_id, incarnation, sequence);
 CREATE INDEX IF NOT EXISTS journal_of_changes ON journal (stream_id, incarnation, sequence)
-  WHERE {IS_NO_ROWS};
+  WHERE {IS_CHANGE};
 CREATE INDEX IF NOT EXISTS journal_by_model ON journal (model) WHERE model IS NOT NULL;
 CREATE INDEX IF NOT EXISTS journal_by_time ON journal (received_at, n_rows) WHERE n_rows > 0;
 CREATE INDEX IF NOT EXISTS journal_by_stream_time ON journal (stream_id, received_at)

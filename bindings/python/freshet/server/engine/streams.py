@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -46,6 +47,8 @@ class Stream:
         Of the detector.
     is_training : bool
         Whether this process trains its next model.
+    training_seconds : float
+        How long it took to train the last one; infinity before the first.
     info : dict
         How it was last seen by `Detectors.info`.
     """
@@ -73,6 +76,7 @@ class Stream:
         "status",
         "stream_id",
         "threshold",
+        "training_seconds",
         "waiting",
         "written",
     )
@@ -88,6 +92,7 @@ class Stream:
         self.bundle: str | None = None
         self.columns: Sequence[str] | None = None
         self.is_training = False
+        self.training_seconds = math.inf
         self.status = "collecting"
         self.model_version = 0
         self.threshold: float | None = None
@@ -127,6 +132,7 @@ class Stream:
         self.settings = {}
         self.agreed = self.bundle = self.columns = None
         self.lease_until = 0.0
+        self.training_seconds = math.inf
         self.rows_since_snapshot = 0
         self.info = {}
 

@@ -28,8 +28,10 @@ _log = structlog.get_logger(__name__)
 _LEASE_SECONDS: Final = 60.0
 _NICENESS: Final = 19
 #: Models that are trained one right after another are stored together, for to store a small one
-#: takes longer than to train it; unless they are as large, or the first one has waited as long.
+#: takes longer than to train it: as many as fill so much, and none while a training runs that may
+#: take long, or after others that took long together.
 _STORED_AT_ONCE_BYTES: Final = 2**18
+_QUICK_SECONDS: Final = 0.01
 _KEPT_SECONDS: Final = 0.05
 
 
@@ -64,8 +66,6 @@ class Trainings:
     ----------
     detectors, store
     n_threads : int
-    is_quick : callable
-        Whether a training of a stream takes no longer than what others would wait for.
     submit : callable
         Takes the operation that ends a training.
     measures : Measures
@@ -77,13 +77,11 @@ class Trainings:
         store: Store,
         *,
         n_threads: int,
-        is_quick: Callable[[Stream], bool],
         submit: Callable[[Operation], None],
         measures: Measures,
     ) -> None:
         self._detectors = detectors
         self._store = store
-        self._is_quick = is_quick
         self._submit = submit
         self._measures = measures
         self._is_open = True
@@ -119,8 +117,8 @@ class Trainings:
         return self._threads._work_queue.qsize()
 
     def _work(self, stream: Stream, incarnation: str, training: Training) -> None:
-        if not self._is_quick(stream):
-            self._store_trained()  # Nobody who is done should wait for it.
+        if stream.training_seconds > _QUICK_SECONDS or self._has_enough():
+            self._store_trained()
         try:
             self._train(stream, incarnation, training)
         except Exception:
@@ -147,8 +145,14 @@ class Trainings:
             self._running.discard(training)
         publication = Publication(stream.stream_id, incarnation, training, model, stored)
         now = time.perf_counter()
+        stream.training_seconds = now - began
         with self._lock:
             self._trained.append(_Trained(stream, publication, now, now - began))
+
+    def store_overdue(self) -> None:
+        """Store what has waited for long, as it does while a training finds no processor idle."""
+        if self._has_enough():
+            self._store_trained()
 
     def _has_enough(self) -> bool:
         """Whether there is so much to store that it should not wait for more."""

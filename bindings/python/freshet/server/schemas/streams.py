@@ -32,6 +32,8 @@ _NAME: Final = r"^[^\x00-\x1f\x7f]+$"
 _MAX_NAME: Final = 256
 StreamName = Annotated[str, Field(min_length=1, max_length=_MAX_NAME, pattern=_NAME)]
 _is_name = re.compile(_NAME).fullmatch
+#: What all readers of JSON have exactly.
+_MAX_COUNT: Final = 2**53 - 1
 _Period = Annotated[int, Field(strict=True, ge=1, le=1_000_000), AS_INTEGER]
 Encoding = Literal["numeric", "hash", "label", "onehot", "binary", "frequency"]
 
@@ -83,11 +85,15 @@ class StreamRequest(BaseModel):
         json_schema_extra=_DATA_SCHEMA,
     )
     backend: str = Field("ecod", description="The detection method; see /v1/ml/anomaly/backends.")
-    min_samples: Integer = Field(50, ge=10, description="Points before the first training.")
-    retrain_interval: Integer = Field(
-        100, ge=10, description="Points between the beginnings of two trainings."
+    min_samples: Integer = Field(
+        50, ge=10, le=_MAX_COUNT, description="Points before the first training."
     )
-    window_size: Integer = Field(1000, ge=50, description="Points kept for training.")
+    retrain_interval: Integer = Field(
+        100, ge=10, le=_MAX_COUNT, description="Points between the beginnings of two trainings."
+    )
+    window_size: Integer = Field(
+        1000, ge=50, le=_MAX_COUNT, description="Points kept for training."
+    )
     contamination: Number = Field(
         0.1, gt=0.0, le=0.5, description="The share of anomalies expected."
     )
