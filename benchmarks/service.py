@@ -1,8 +1,8 @@
 """``./dev bench service``: the service under load, next to one written as a known one is.
 
 Each load has a service of its own, started for it, with a durable store in a fresh directory; the
-client, wrk, shares the machine with it. Both services are measured in this one run; ratios are
-never taken from different runs.
+client, wrk, shares the machine with it. Both services are measured in this one run, in turns;
+ratios are never taken from different runs.
 """
 
 from __future__ import annotations
@@ -53,6 +53,8 @@ LOADS = {
     "batches": Load({}, n_rows=1000, n_connections=16),
     "batches of objects": Load({}, n_rows=1000, n_connections=16, form="objects"),
 }
+#: Those that are put on the other service too.
+COMPARED = ("single points", "batches")
 
 #: As often and as long as the interface allows, and never.
 LARGE: dict[str, Any] = {**PLAIN, "min_samples": 10_000, "window_size": 10_000}
@@ -93,26 +95,41 @@ class Measurements:
         shutil.rmtree(path)
         os.sync()
 
-    @functools.cache  # noqa: B019 (one object that lives as long as the program)
     def ours(self, load: str, settings: str) -> Outcome:
         """Our service: the round with the median throughput."""
+        return (self.both if load in COMPARED else self._alone)(load, settings)[0]
+
+    def peers(self, load: str, settings: str) -> Outcome:
+        """The other service, likewise."""
+        return self.both(load, settings)[1]
+
+    @functools.cache  # noqa: B019 (one object that lives as long as the program)
+    def _alone(self, load: str, settings: str) -> tuple[Outcome]:
         one = replace(LOADS[load], settings=SETTINGS[settings])
         with self._our_service() as service:
             service.fill(one, 2000)
             service.press(one, 2)
-            rounds = [service.press(one, self._seconds) for _ in range(self._n_rounds)]
-        return sorted(rounds, key=lambda outcome: outcome.rows_per_second)[len(rounds) // 2]
+            return (_median([service.press(one, self._seconds) for _ in range(self._n_rounds)]),)
 
     @functools.cache  # noqa: B019
-    def peers(self, load: str, settings: str) -> Outcome:
-        """The other service."""
+    def both(self, load: str, settings: str) -> tuple[Outcome, Outcome]:
+        """Both services, in turns: so does what else the machine has to do not count for one."""
         one = replace(LOADS[load], settings=SETTINGS[settings])
-        with service_load.peer_service(self._path().with_suffix(".log")) as service:
-            service.fill(one, 1000, n_threads=1)
-            if one.n_rows > 1:
-                return service.time_batches(one, 1 if self._quick else 4)
-            service.press(one, 2)
-            return service.press(one, 2 * self._seconds)
+        log = self._path().with_suffix(".log")
+        our_rounds, peer_rounds = [], []
+        with self._our_service() as ours, service_load.peer_service(log) as peer:
+            ours.fill(one, 2000)
+            ours.press(one, 2)
+            peer.fill(one, 1000, n_threads=1)
+            if one.n_rows == 1:
+                peer.press(one, 2)
+            for _ in range(self._n_rounds + 2):
+                our_rounds.append(ours.press(one, self._seconds))
+                if one.n_rows == 1:
+                    peer_rounds.append(peer.press(one, self._seconds))
+                else:
+                    peer_rounds.append(peer.time_batches(one, 1))
+        return _median(our_rounds), _median(peer_rounds)
 
     @functools.cached_property
     def floor(self) -> dict[str, float]:
@@ -166,6 +183,10 @@ class Measurements:
             }
 
 
+def _median(rounds: list[Outcome]) -> Outcome:
+    return sorted(rounds, key=lambda outcome: outcome.rows_per_second)[len(rounds) // 2]
+
+
 def figures() -> list[Figure]:
     """Return the rows of the table."""
     table: list[Figure] = []
@@ -215,7 +236,7 @@ def figures() -> list[Figure]:
             at_least=at_least,
             note=lambda m, n=load, s=settings: m.ours(n, s).percentiles,
         )
-    for load in (points, "batches"):
+    for load in COMPARED:
         for settings in SETTINGS:
             add(
                 f"service/{load}, {settings}, against the other service",

@@ -41,7 +41,8 @@ class Protocol(HttpToolsProtocol):
         """Read on, unless there is too much of a head that is not complete."""
         self._n_bytes += len(data)
         super().data_received(data)
-        if self._may_be_too_long() and not self.transport.is_closing():
+        # Nothing is left of most requests, which come as a whole.
+        if self._n_bytes and self._may_be_too_long() and not self.transport.is_closing():
             self.send_400_response("Request head too long.")
 
     def on_headers_complete(self) -> None:
