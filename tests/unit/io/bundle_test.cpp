@@ -83,9 +83,9 @@ class Written {
     files[file] = {bytes.begin(), bytes.end()};
   }
   void edit(const std::string& file, const std::function<void(ordered_json&)>& change) {
-    auto json = freshet::iodetail::parse_file(files, file);
-    change(json);
-    put(file, json.dump());
+    auto document = freshet::iodetail::parse_file(files, file);
+    change(document);
+    put(file, document.dump());
   }
   void edit_tensors(const std::string& file, const std::function<void(SafeTensors&)>& change) {
     SafeTensors tensors = freshet::read_safetensors(files.at(file));
