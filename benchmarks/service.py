@@ -97,23 +97,25 @@ class Measurements:
 
     def ours(self, load: str, settings: str) -> Outcome:
         """Our service: the round with the median throughput."""
-        return (self.both if load in COMPARED else self._alone)(load, settings)[0]
+        if load in COMPARED:
+            return self._both(load, settings)[0]
+        return self._alone(load, settings)
 
     def peers(self, load: str, settings: str) -> Outcome:
         """The other service, likewise."""
-        return self.both(load, settings)[1]
+        return self._both(load, settings)[1]
 
     @functools.cache  # noqa: B019 (one object that lives as long as the program)
-    def _alone(self, load: str, settings: str) -> tuple[Outcome]:
+    def _alone(self, load: str, settings: str) -> Outcome:
         one = replace(LOADS[load], settings=SETTINGS[settings])
         with self._our_service() as service:
             service.fill(one, 2000)
             service.press(one, 2)
-            return (_median([service.press(one, self._seconds) for _ in range(self._n_rounds)]),)
+            return _median([service.press(one, self._seconds) for _ in range(self._n_rounds)])
 
     @functools.cache  # noqa: B019
-    def both(self, load: str, settings: str) -> tuple[Outcome, Outcome]:
-        """Both services, in turns: so does what else the machine has to do not count for one."""
+    def _both(self, load: str, settings: str) -> tuple[Outcome, Outcome]:
+        """Both services in turns, so that an hour in which the machine is slow is that of both."""
         one = replace(LOADS[load], settings=SETTINGS[settings])
         log = self._path().with_suffix(".log")
         our_rounds, peer_rounds = [], []

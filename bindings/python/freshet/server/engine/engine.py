@@ -17,7 +17,7 @@ from freshet._core import record_dtype
 from freshet.errors import Error
 from freshet.server.engine.bundles import Bundle, Bundles
 from freshet.server.engine.changes import Entry, StoreError
-from freshet.server.engine.events import Rows, encode
+from freshet.server.engine.events import OF_NO_STREAM, Rows, encode
 from freshet.server.engine.housekeeping import Housekeeping, LimitError
 from freshet.server.engine.journal import Journal
 from freshet.server.engine.lane import Lane
@@ -346,7 +346,7 @@ class Engine:
             stream_id,
             uuid.uuid4().hex,
             None,
-            "predictions",
+            OF_NO_STREAM,
             encode(rows),
             mode=mode,
             received_at=received_at,

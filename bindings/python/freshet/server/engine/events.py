@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,20 @@ import orjson
 
 from freshet._core import encode_rows
 
-__all__ = ["Abandon", "Create", "Event", "Publish", "Reset", "Rows", "decode", "encode"]
+__all__ = [
+    "OF_NO_STREAM",
+    "Abandon",
+    "Create",
+    "Event",
+    "Publish",
+    "Reset",
+    "Rows",
+    "decode",
+    "encode",
+]
+
+#: The kind of rows that were predicted but are of no stream.
+OF_NO_STREAM: Final = "predictions"
 
 _LENGTH = struct.Struct("<I")
 _FLOAT = np.dtype("<f8")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from freshet.server.engine.events import Rows
+from freshet.server.engine.events import OF_NO_STREAM, Rows
 
 __all__ = ["IS_CHANGE", "SCHEMA"]
 
 #: Of entries that are neither rows nor predictions, and few: a query that has these words need not
 #: look at the others.
-IS_CHANGE: Final = f"kind NOT IN ('{Rows.kind}', 'predictions')"
+IS_CHANGE: Final = f"kind NOT IN ('{Rows.kind}', '{OF_NO_STREAM}')"
 
 SCHEMA: Final = f"""
 CREATE TABLE IF NOT EXISTS journal (
