@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 from starlette.requests import ClientDisconnect, Request
 
+from freshet.server.bodies import JsonText
 from freshet.server.handlers import problem_of
 from freshet.server.logs import AccessLog
 from freshet.server.problems import Problem, internal, problem_response
 from freshet.server.requests import PRINCIPAL_KEY, REQUEST_ID, REQUEST_ID_KEY, new_request_id
+from freshet.server.sending import send_at_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -121,7 +123,8 @@ class Gateway:
                 response = await route.endpoint(Request(scope, receive, send))
                 response.raw_headers.append(id_header)
                 status, has_started = response.status_code, True
-                await response(scope, receive, send)
+                if not (isinstance(response, JsonText) and send_at_once(send, response)):
+                    await response(scope, receive, send)
         except ClientDisconnect:
             pass  # There is nobody left to answer.
         except asyncio.CancelledError:

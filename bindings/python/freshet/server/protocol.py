@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
-from freshet.server.outgoing import Outgoing
 
 __all__ = ["MAX_HEAD_BYTES", "Protocol"]
 
@@ -18,24 +15,14 @@ _SEPARATOR_BYTES: Final = 4
 
 
 class Protocol(HttpToolsProtocol):
-    """What uvicorn has, but for two things.
+    """What uvicorn has, but heads without an end are refused.
 
-    Heads without an end are refused, which would fill the memory before any key is seen. And what
-    is answered is sent once in a turn of the event loop; see `Outgoing`.
+    They would fill the memory before any key is seen.
     """
 
     # What came since a head, or a part of a body, was complete. It is looked at when all that was
     # received at once (256 KB at most) has been read, so that there may be as much more.
     _n_bytes = 0
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to serve a client."""
-        self._outgoing = Outgoing(transport, self.loop)
-        super().connection_made(self._outgoing)
-
-    def eof_received(self) -> None:
-        """Send what there is: the connection will be closed."""
-        self._outgoing.flush()
 
     def data_received(self, data: bytes) -> None:
         """Read on, unless there is too much of a head that is not complete."""
