@@ -229,6 +229,26 @@ def test_a_training_whose_replica_died_is_taken_over(
     asyncio.run(scenario())
 
 
+def test_who_has_a_training_keeps_it_for_as_long_as_it_says_so(redis_url: str) -> None:
+    first, second = RedisStore(redis_url), RedisStore(redis_url)
+    try:
+        assert first.lease_training("pump", 2, 1.0)
+        deadline = time.monotonic() + 2.0
+        while time.monotonic() < deadline:
+            assert first.lease_training("pump", 2, 1.0)
+            assert not second.lease_training("pump", 2, 1.0)
+            time.sleep(0.02)
+        assert second.lease_training("pump", 3, 1.0)
+        assert second.lease_training("fan", 2, 1.0)
+        while not second.lease_training("pump", 2, 1.0):
+            assert time.monotonic() < deadline + 30
+            time.sleep(0.02)
+        assert not first.lease_training("pump", 2, 1.0)
+    finally:
+        first.close()
+        second.close()
+
+
 def test_the_metrics_are_of_redis(tmp_path: Path, redis_server: Any) -> None:
     """Not of the journal beside it, which holds nothing but predictions."""
 

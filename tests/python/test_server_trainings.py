@@ -44,6 +44,7 @@ class World:
     def __init__(self) -> None:
         self.trainings: dict[str, Training] = {}
         self.stored: list[list[bytes]] = []
+        self.leases: list[tuple[str, int]] = []
         self.failure: Exception | None = None
         self.seconds: list[tuple[float, bool]] = []
         self.endings: list[Any] = []
@@ -79,6 +80,7 @@ class World:
         return self.trainings[stream_id]
 
     def lease_training(self, stream_id: str, version: int, seconds: float) -> bool:
+        self.leases.append((stream_id, version))
         return True
 
     def add(self, model: bytes) -> ModelBytes:
@@ -105,6 +107,21 @@ def world() -> Iterator[World]:
     for training in one.trainings.values():
         training.may_end.set()
     one.subject.close()
+
+
+def test_what_trains_says_so_again_until_it_has_ended(world: World) -> None:
+    _, training = world.begin("stream-0", b"model")
+    world.begin("stream-1", b"model")  # waits for the thread
+    training.has_begun.wait(PATIENCE_SECONDS)
+    assert world.leases == [("stream-0", 2)]
+    world.subject.renew_leases()
+    world.subject.renew_leases()
+    assert world.leases == [("stream-0", 2)] * 3
+    training.may_end.set()
+    world.trainings["stream-1"].may_end.set()
+    world.wait_for(2)
+    world.subject.renew_leases()
+    assert world.leases == [("stream-0", 2)] * 3 + [("stream-1", 2)]
 
 
 def test_models_that_are_trained_one_after_another_are_stored_together(world: World) -> None:

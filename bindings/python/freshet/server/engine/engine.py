@@ -149,7 +149,11 @@ class Engine:
             measures,
             self._pipeline,
             self._queues,
-            chores=(self._trainings.store_overdue, self.journal.models.sweep),
+            chores=(
+                self._trainings.store_overdue,
+                self.journal.models.sweep,
+                self._trainings.renew_leases,
+            ),
         )
 
     async def close(self) -> None:

@@ -9,6 +9,7 @@ that applies the events in their order gets to the state that one process would 
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, cast
@@ -111,6 +112,15 @@ redis.call('HSET', KEYS[3], 'about', ARGV[3], 'data', data)
 return redis.call('HDEL', KEYS[2], ARGV[2])
 """
 
+# KEYS: the training of a version. ARGV: the replica that wants to have it, or has it already, and
+# for how many milliseconds.
+_LEASE: Final = """
+local replica = redis.call('GET', KEYS[1])
+if replica and replica ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+"""
+
 
 class RedisStore:
     """Streams in Redis, for any number of replicas.
@@ -136,6 +146,8 @@ class RedisStore:
         self._keep = self._client.register_script(_KEEP)
         self._remove = self._client.register_script(_REMOVE)
         self._quarantine = self._client.register_script(_QUARANTINE)
+        self._lease = self._client.register_script(_LEASE)
+        self._replica = uuid.uuid4().hex
 
     def expect(self, models: Sequence[ModelBytes]) -> None:
         """Nothing: each comes with its event, in one script."""
@@ -225,10 +237,10 @@ class RedisStore:
             return cast("bytes | None", self._client.hget(_key(stream_id, "models"), digest))
 
     def lease_training(self, stream_id: str, version: int, seconds: float) -> bool:
-        """Whether this replica is the first that asks, since the last lease ended."""
+        """Whether this replica is the first that asks, since the last lease of another ended."""
         key = _key(stream_id, f"training:{version}")
         with _store_errors():
-            return bool(self._client.set(key, b"1", nx=True, px=int(seconds * 1000)))
+            return bool(self._lease([key], [self._replica, int(seconds * 1000)]))
 
     def check(self) -> None:
         """Raise StoreError unless Redis answers."""

@@ -97,7 +97,10 @@ class Store(Protocol):
         """The bytes of a trained model that an event of the stream refers to."""
 
     def lease_training(self, stream_id: str, version: int, seconds: float) -> bool:
-        """Whether this process is to train a model now, rather than another one that does."""
+        """Whether this process is to train a model, rather than another one that does.
+
+        Whoever is to is asked for it again before so many seconds are over, as long as it trains.
+        """
 
     def check(self) -> None:
         """Raise StoreError unless the store can be reached."""

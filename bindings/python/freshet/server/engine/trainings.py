@@ -24,8 +24,8 @@ __all__ = ["Trainings"]
 
 _log = structlog.get_logger(__name__)
 
-#: For how long another replica is trusted to train before one that waits does it.
-_LEASE_SECONDS: Final = 60.0
+#: For how long a replica that is not heard of is trusted to train before another one does it.
+_LEASE_SECONDS: Final = 10.0
 _NICENESS: Final = 19
 #: Models that are trained one right after another are stored together, for to store a small one
 #: takes longer than to train it: as many as fill so much, and none while a training runs that may
@@ -85,7 +85,7 @@ class Trainings:
         self._submit = submit
         self._measures = measures
         self._is_open = True
-        self._running: set[Training] = set()
+        self._running: dict[Training, Stream] = {}
         self._trained: list[_Trained] = []
         self._lock = threading.Lock()
         self._threads = ThreadPoolExecutor(
@@ -111,6 +111,11 @@ class Trainings:
         self._threads.shutdown(wait=True, cancel_futures=True)
         self._store_trained()
 
+    def renew_leases(self) -> None:
+        """Have other replicas know that what runs here goes on."""
+        for training, stream in list(self._running.items()):
+            self._lease(stream, training)
+
     @property
     def n_waiting(self) -> int:
         """Trainings that no thread has begun yet."""
@@ -128,12 +133,12 @@ class Trainings:
 
     def _train(self, stream: Stream, incarnation: str, training: Training) -> None:
         began = time.perf_counter()
-        if not self._store.lease_training(stream.stream_id, training.version, _LEASE_SECONDS):
+        if not self._lease(stream, training):
             # Somebody else trains. Should he die, it is somebody's turn after the lease.
             stream.lease_until = time.monotonic() + _LEASE_SECONDS
             stream.is_training = False
             return
-        self._running.add(training)
+        self._running[training] = stream
         try:
             model = training.run(only_when_idle=True)
             stored = self._detectors.models.add(model)
@@ -142,12 +147,15 @@ class Trainings:
             self._end(stream, ending, time.perf_counter() - began)
             return
         finally:
-            self._running.discard(training)
+            del self._running[training]
         publication = Publication(stream.stream_id, incarnation, training, model, stored)
         now = time.perf_counter()
         stream.training_seconds = now - began
         with self._lock:
             self._trained.append(_Trained(stream, publication, now, now - began))
+
+    def _lease(self, stream: Stream, training: Training) -> bool:
+        return self._store.lease_training(stream.stream_id, training.version, _LEASE_SECONDS)
 
     def store_overdue(self) -> None:
         """Store what has waited for long, as it does while a training finds no processor idle."""
