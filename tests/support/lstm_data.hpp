@@ -3,10 +3,13 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
+#include <vector>
 
 #include "freshet/backends/lstm_autoencoder.hpp"
 #include "freshet/core/matrix_view.hpp"
 #include "freshet/core/random.hpp"
+#include "freshet/io/archive.hpp"
 
 /// @file
 /// Series and networks that train within milliseconds.
@@ -35,6 +38,13 @@ inline LstmAutoencoder tiny() {
   backend.epochs = 2;
   backend.batch_size = 16;
   return backend;
+}
+
+/// The archive of a model.
+inline std::vector<std::byte> bytes_of(const LstmAutoencoderModel& model) {
+  ArchiveWriter writer;
+  writer(model);
+  return std::move(writer).take();
 }
 
 }  // namespace freshet::test

@@ -24,18 +24,13 @@ using freshet::LstmAutoencoder;
 using freshet::LstmAutoencoderModel;
 using freshet::Matrix;
 using freshet::SnapshotError;
+using freshet::test::bytes_of;
 using freshet::test::tiny;
 using freshet::test::waves;
 
 constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
 constexpr float infinity = std::numeric_limits<float>::infinity();
 constexpr std::size_t huge = std::numeric_limits<std::size_t>::max();
-
-std::vector<std::byte> bytes_of(const LstmAutoencoderModel& model) {
-  ArchiveWriter writer;
-  writer(model);
-  return std::move(writer).take();
-}
 
 LstmAutoencoderModel read_model(std::span<const std::byte> bytes) {
   ArchiveReader reader(bytes);

@@ -14,7 +14,6 @@
 #include <utility>
 #include <vector>
 
-#include "freshet/io/archive.hpp"
 #include "freshet/scaling/scaler.hpp"
 #include "support/backend_data.hpp"
 #include "support/catch.hpp"
@@ -33,15 +32,10 @@ using freshet::Matrix;
 using freshet::MatrixView;
 using freshet::RowView;
 using freshet::Scaling;
+using freshet::test::bytes_of;
 using freshet::test::restored;
 using freshet::test::tiny;
 using freshet::test::waves;
-
-std::vector<std::byte> bytes_of(const LstmAutoencoderModel& model) {
-  freshet::ArchiveWriter writer;
-  writer(model);
-  return std::move(writer).take();
-}
 
 std::vector<double> as_vector(std::span<const double> values) {
   return {values.begin(), values.end()};
