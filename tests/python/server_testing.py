@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import http.client
 import threading
 
 import httpx
@@ -34,6 +35,13 @@ def asking(app, question, **options):
             return await question(client)
 
     return asyncio.run(ask())
+
+
+def answer(connection):
+    """Return the status and the body of an answer that comes on a socket."""
+    response = http.client.HTTPResponse(connection)
+    response.begin()
+    return response.status, response.read()
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from freshet.server.bodies import json_response, read_json
 from freshet.server.openapi import operation
 from freshet.server.requests import REQUEST_ID
 from pydantic import BaseModel
-from server_testing import asking, listening, settings
+from server_testing import answer, asking, listening, settings
 from starlette.responses import Response, StreamingResponse
 
 
@@ -60,13 +60,6 @@ def connected(url):
     parts = urlsplit(url)
     with socket.create_connection((parts.hostname, parts.port), timeout=60) as connection:
         yield connection
-
-
-def answer(connection):
-    """Return the status and the body of an answer."""
-    response = http.client.HTTPResponse(connection)
-    response.begin()
-    return response.status, response.read()
 
 
 # ---- ids -----------------------------------------------------------------------------------------
