@@ -229,24 +229,96 @@ def test_a_training_whose_replica_died_is_taken_over(
     asyncio.run(scenario())
 
 
-def test_who_has_a_training_keeps_it_for_as_long_as_it_says_so(redis_url: str) -> None:
+def test_a_training_is_of_whoever_asked_first_for_as_long_as_it_asked_last(redis_url: str) -> None:
     first, second = RedisStore(redis_url), RedisStore(redis_url)
     try:
-        assert first.lease_training("pump", 2, 1.0)
-        deadline = time.monotonic() + 2.0
-        while time.monotonic() < deadline:
-            assert first.lease_training("pump", 2, 1.0)
-            assert not second.lease_training("pump", 2, 1.0)
+        assert first.lease_training("pump", 2, 0.2)
+        assert first.lease_training("pump", 2, 60.0)
+        time.sleep(0.5)
+        assert not second.lease_training("pump", 2, 60.0)
+        assert second.lease_training("pump", 3, 60.0)
+        assert second.lease_training("fan", 2, 60.0)
+        assert first.lease_training("pump", 2, 0.2)
+        deadline = time.monotonic() + 30
+        while not second.lease_training("pump", 2, 60.0):
+            assert time.monotonic() < deadline
             time.sleep(0.02)
-        assert second.lease_training("pump", 3, 1.0)
-        assert second.lease_training("fan", 2, 1.0)
-        while not second.lease_training("pump", 2, 1.0):
-            assert time.monotonic() < deadline + 30
-            time.sleep(0.02)
-        assert not first.lease_training("pump", 2, 1.0)
+        assert not first.lease_training("pump", 2, 60.0)
     finally:
         first.close()
         second.close()
+
+
+@pytest.mark.parametrize("lasts", [True, False])
+def test_a_training_that_lasts_is_nobody_elses(
+    tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch, lasts: bool
+) -> None:
+    from freshet.server.engine import housekeeping, trainings
+
+    monkeypatch.setattr(housekeeping, "_PERIOD_SECONDS", 0.1)
+    monkeypatch.setattr(trainings, "_LEASE_SECONDS", 2.0)
+    monkeypatch.setattr(trainings, "_RENEWED_SECONDS", 60.0 if lasts else 0.0)
+    may_end = threading.Event()
+
+    async def scenario() -> bool:
+        engine = engine_at(tmp_path, store=redis_url)
+        await engine.start()
+        other = RedisStore(redis_url)
+        add = engine._detectors.models.add
+        began = time.monotonic()
+
+        def wait(model: Any) -> Any:
+            assert may_end.wait(60)
+            return add(model)
+
+        try:
+            await score(engine, "pump", stream(30))  # trains the first model itself
+            monkeypatch.setattr(type(engine._detectors.models), "add", lambda _, model: wait(model))
+            await score(engine, "pump", stream(45)[30:])
+            while time.monotonic() < began + 5.0:
+                if other.lease_training("pump", 2, 0.01):
+                    return True
+                await asyncio.sleep(0.1)
+            return False
+        finally:
+            may_end.set()
+            other.close()
+            await engine.close()
+
+    assert asyncio.run(scenario()) is not lasts
+
+
+def test_the_next_training_does_not_wait_for_the_lease_of_the_last(
+    tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from freshet.server.engine import trainings
+
+    monkeypatch.setattr(trainings, "_LEASE_SECONDS", 1000.0)
+    rows = stream(1000)
+
+    async def scenario() -> None:
+        first, second = engines = await replicas(tmp_path, redis_url, 2)
+        begun: list[Any] = []
+        monkeypatch.setattr(first._pipeline._lane, "_train", begun.append)
+        try:
+            await score(first, "pump", rows[:45])
+            assert first.store.lease_training("pump", 2, 1000.0)
+            place, deadline = 45, time.monotonic() + 30
+            while not any(one.lease_until for one in second._pipeline.streams()):
+                assert time.monotonic() < deadline
+                await score(second, "pump", rows[place : place + 1])
+                place += 1
+            first._trainings.begin(begun[0])
+            # All other points go to the second one, whose turn it is for the third model.
+            while (await second.info("pump"))["stats"]["model_version"] < 3:
+                assert time.monotonic() < deadline
+                await score(second, "pump", rows[place : place + 1])
+                place += 1
+                await asyncio.sleep(0.02)
+        finally:
+            await close(engines)
+
+    asyncio.run(scenario())
 
 
 def test_the_metrics_are_of_redis(tmp_path: Path, redis_server: Any) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import logging
 import re
 import socket
 import time
@@ -91,6 +93,7 @@ REQUESTS = {
     "old": head("GET /short HTTP/1.0"),
     "chunks": head("POST /echo HTTP/1.1", "Transfer-Encoding: chunked") + b"1\r\n1\r\n0\r\n\r\n",
     "close": b"",
+    "large": head("POST /echo HTTP/1.1", "Content-Length: 100000") + b"x" * 100_000,
 }
 
 
@@ -139,7 +142,9 @@ def test_answers_come_in_the_order_of_the_requests(tmp_path: Path, sent: list[bo
 
 def test_a_client_that_does_not_read_is_waited_for(tmp_path: Path, sent: list[bool]) -> None:
     def until_the_first_was_sent() -> None:
+        deadline = time.monotonic() + 60
         while not sent:
+            assert time.monotonic() < deadline
             time.sleep(0.005)
 
     with listening(make_app(tmp_path)) as url:
@@ -148,6 +153,20 @@ def test_a_client_that_does_not_read_is_waited_for(tmp_path: Path, sent: list[bo
     assert sent == [True, False]
     assert received.count(LONG) == 1
     assert len(re.findall(rb"HTTP/1.1 200 OK\r\n", received)) == 2
+
+
+def test_a_mistake_before_anything_is_sent_is_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> bool:
+        raise AttributeError("the server has changed")
+
+    monkeypatch.setattr(middleware, "send_at_once", fail)
+    with listening(make_app(tmp_path)) as url:
+        received = exchange(url, CLOSE)
+    assert received.startswith(b"HTTP/1.1 500 ")
+    assert json.loads(received.partition(b"\r\n\r\n")[2])["status"] == 500
+    assert b"x-request-id: mine\r\n" in received
 
 
 def test_a_layer_around_the_service_sees_every_answer(tmp_path: Path, sent: list[bool]) -> None:
@@ -160,8 +179,13 @@ def test_a_layer_around_the_service_sees_every_answer(tmp_path: Path, sent: list
 
 
 def test_a_server_that_logs_answers_itself_does(
-    tmp_path: Path, sent: list[bool], caplog: pytest.LogCaptureFixture
+    tmp_path: Path,
+    sent: list[bool],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # Servers that other tests have started may have turned it off.
+    monkeypatch.setattr(logging.getLogger("uvicorn.access"), "propagate", True)
     with (
         caplog.at_level("INFO", "uvicorn.access"),
         listening(make_app(tmp_path), access_log=True) as url,

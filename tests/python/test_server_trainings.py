@@ -112,7 +112,7 @@ def world() -> Iterator[World]:
 def test_what_trains_says_so_again_until_it_has_ended(world: World) -> None:
     _, training = world.begin("stream-0", b"model")
     world.begin("stream-1", b"model")  # waits for the thread
-    training.has_begun.wait(PATIENCE_SECONDS)
+    assert training.has_begun.wait(PATIENCE_SECONDS)
     assert world.leases == [("stream-0", 2)]
     world.subject.renew_leases()
     world.subject.renew_leases()

@@ -122,8 +122,9 @@ class Gateway:
             else:
                 response = await route.endpoint(Request(scope, receive, send))
                 response.raw_headers.append(id_header)
+                is_complete = isinstance(response, JsonText) and send_at_once(send, response)
                 status, has_started = response.status_code, True
-                if not (isinstance(response, JsonText) and send_at_once(send, response)):
+                if not is_complete:
                     await response(scope, receive, send)
         except ClientDisconnect:
             pass  # There is nobody left to answer.

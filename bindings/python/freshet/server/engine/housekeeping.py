@@ -109,16 +109,13 @@ class Housekeeping:
 
     def _run(self) -> None:
         while not self._ends.wait(_PERIOD_SECONDS):
-            try:
-                self._pipeline.sweep()
-                self._look()
-                self._evict()
-                for chore in self._chores:
+            for chore in (self._pipeline.sweep, self._look, self._evict, *self._chores):
+                try:
                     chore()
-            except StoreError as error:
-                _log.warning("housekeeping_failed", reason=str(error))
-            except Exception:
-                _log.exception("housekeeping_failed")
+                except StoreError as error:
+                    _log.warning("housekeeping_failed", reason=str(error))
+                except Exception:
+                    _log.exception("housekeeping_failed")
 
     def _look(self) -> None:
         self._memory_bytes = _resident_bytes()

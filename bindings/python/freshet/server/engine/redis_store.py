@@ -237,7 +237,10 @@ class RedisStore:
             return cast("bytes | None", self._client.hget(_key(stream_id, "models"), digest))
 
     def lease_training(self, stream_id: str, version: int, seconds: float) -> bool:
-        """Whether this replica is the first that asks, since the last lease of another ended."""
+        """Whether no other replica has asked before, for a time that is not over.
+
+        Until then, or until the time is over that it has asked for last, no other one may train.
+        """
         key = _key(stream_id, f"training:{version}")
         with _store_errors():
             return bool(self._lease([key], [self._replica, int(seconds * 1000)]))

@@ -99,7 +99,7 @@ class Store(Protocol):
     def lease_training(self, stream_id: str, version: int, seconds: float) -> bool:
         """Whether this process is to train a model, rather than another one that does.
 
-        Whoever is to is asked for it again before so many seconds are over, as long as it trains.
+        If it is, then for so many seconds, or longer if it asks again.
         """
 
     def check(self) -> None:

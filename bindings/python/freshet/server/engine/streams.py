@@ -244,6 +244,7 @@ class Detectors:
         return None
 
     def _look(self, stream: Stream) -> None:
+        stream.lease_until = 0.0  # Whatever another replica trains, it is not the next that is due.
         stats = self.pool.stats(stream.stream_id)
         stream.status, stream.is_ready = stats.status, stats.is_ready
         stream.model_version, stream.threshold = stats.model_version, stats.threshold

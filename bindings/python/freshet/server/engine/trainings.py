@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import threading
 import time
@@ -24,8 +25,10 @@ __all__ = ["Trainings"]
 
 _log = structlog.get_logger(__name__)
 
-#: For how long a replica that is not heard of is trusted to train before another one does it.
+#: For how long a replica that is not heard of is trusted to train before another one does it; and
+#: one that says that it trains: it may be too busy, or train what nobody wants any more.
 _LEASE_SECONDS: Final = 10.0
+_RENEWED_SECONDS: Final = 60.0
 _NICENESS: Final = 19
 #: Models that are trained one right after another are stored together, for to store a small one
 #: takes longer than to train it: as many as fill so much, and none while a training runs that may
@@ -59,6 +62,13 @@ class _Trained(NamedTuple):
         return self.ending.models[0]
 
 
+class _Running(NamedTuple):
+    """Of which stream a training is that a thread is at, and when it began."""
+
+    stream: Stream
+    since: float
+
+
 class Trainings:
     """Threads that train, with less claim to the processor than those that score.
 
@@ -85,7 +95,7 @@ class Trainings:
         self._submit = submit
         self._measures = measures
         self._is_open = True
-        self._running: dict[Training, Stream] = {}
+        self._running: dict[Training, _Running] = {}
         self._trained: list[_Trained] = []
         self._lock = threading.Lock()
         self._threads = ThreadPoolExecutor(
@@ -113,8 +123,13 @@ class Trainings:
 
     def renew_leases(self) -> None:
         """Have other replicas know that what runs here goes on."""
-        for training, stream in list(self._running.items()):
-            self._lease(stream, training)
+        now = time.perf_counter()
+        for training, running in self._running.copy().items():
+            # Longer if its last one took longer: what others would begin would end even later.
+            known = running.stream.training_seconds
+            trusted = max(_RENEWED_SECONDS, 2 * known if math.isfinite(known) else 0.0)
+            if training in self._running and now - running.since < trusted:
+                self._lease(running.stream, training)
 
     @property
     def n_waiting(self) -> int:
@@ -138,7 +153,7 @@ class Trainings:
             stream.lease_until = time.monotonic() + _LEASE_SECONDS
             stream.is_training = False
             return
-        self._running[training] = stream
+        self._running[training] = _Running(stream, began)
         try:
             model = training.run(only_when_idle=True)
             stored = self._detectors.models.add(model)
