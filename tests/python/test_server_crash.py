@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import sqlite3
 import threading
@@ -255,3 +256,69 @@ def test_replicas_are_killed(tmp_path: Path, redis_server: Any) -> None:
         for info in infos:
             assert info["total_processed"] == len(values)
             assert info["model_version"] == version
+
+
+@pytest.mark.timeout(300)
+def test_the_log_is_away_for_half_a_minute(tmp_path: Path, ferretdb_server: Any) -> None:
+    """MongoDB is stopped under load: all goes on, and what was predicted comes later, once."""
+    url = ferretdb_server.url_of("half_a_minute")
+    service = ServiceProcess(tmp_path / "data", log=url)
+    service.start()
+    writers = [Writer(f"pump-{i}", stream(20_000, seed=i)) for i in range(2)]
+    ends = threading.Event()
+    failures: list[BaseException] = []
+
+    def write(writer: Writer) -> None:
+        try:
+            with httpx.Client(timeout=30.0) as client:
+                while not ends.is_set():
+                    time.sleep(0.02)
+                    point = writer.rows[writer.next]
+                    body = REQUEST | {"model": writer.stream_id, "data": as_data(point[None])}
+                    answer = client.post(service.url + PATH, json=body)
+                    assert answer.status_code == 200, answer.text
+                    writer.acknowledged[writer.next] = answer.json()["results"][0]
+                    writer.next += 1
+        except BaseException as error:
+            failures.append(error)
+
+    def logged_rows(client: httpx.Client, writer: Writer) -> list[dict[str, Any]]:
+        answer = client.get(
+            f"{service.url}/v1/ml/anomaly/predictions/export",
+            params={"format": "jsonl", "stream_id": writer.stream_id, "order": "asc"},
+        )
+        return [json.loads(line) for line in answer.text.splitlines()]
+
+    threads = [threading.Thread(target=write, args=[writer]) for writer in writers]
+    for thread in threads:
+        thread.start()
+    try:
+        time.sleep(1.0)
+        ferretdb_server.stop()
+        n_before = sum(len(writer.acknowledged) for writer in writers)
+        time.sleep(30.0)
+        n_meanwhile = sum(len(writer.acknowledged) for writer in writers) - n_before
+        ferretdb_server.start()
+        time.sleep(1.0)
+    finally:
+        ends.set()
+        for thread in threads:
+            thread.join()
+    try:
+        if failures:
+            raise failures[0]
+        assert n_meanwhile > 300
+        with httpx.Client(timeout=60.0) as client:
+            for writer in writers:
+                deadline = time.monotonic() + 90
+                while len(found := logged_rows(client, writer)) < len(writer.acknowledged):
+                    assert time.monotonic() < deadline
+                    time.sleep(0.2)
+                assert [one["index"] for one in found] == list(range(len(writer.acknowledged)))
+                for one, result in zip(found, writer.acknowledged.values(), strict=True):
+                    assert (one["score"], one["raw_score"]) == (
+                        result["score"],
+                        result["raw_score"],
+                    )
+    finally:
+        service.kill()
